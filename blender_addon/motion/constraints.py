@@ -1,0 +1,238 @@
+"""The one request: a clip and, per frame and joint, what is known about it. A task is a mask.
+
+The constructors at the end are the tasks; they are used by the product and, to draw training
+masks, by the training package, so that the two can never drift apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .clip import Clip
+from .errors import InvalidRequestError
+from .rotations import Array
+from .skeleton import JOINTS
+
+SCHEMA_VERSION = 1
+TASKS = ("text", "inbetween", "complete", "refine", "edit", "follow")
+MAX_FRAMES = 200_000
+MAX_VARIATIONS = 64
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class TextSpan:
+    """A prompt for frames ``start`` to ``stop`` (exclusive)."""
+
+    text: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What is known, and what is wanted.
+
+    Attributes:
+        clip: the canonical 22-joint clip, F frames. Values that are not known are ignored by the
+            models (they must be finite all the same).
+        task: one of ``TASKS``.
+        rotation_known: ``(F, 22)``, the joint's local rotation is to stay as it is.
+        position_known: ``(F, 22)``, the joint's world position (forward kinematics of ``clip``,
+            or ``targets`` where given) is to be met.
+        root_known: ``(F,)``, the root's path is to stay as it is.
+        heading_known: ``(F,)``, the pelvis' heading is to stay as it is.
+        confidence: ``(F, 22)`` in 0..1, how far the values are to be trusted.
+        targets: ``(F, 22, 3)`` world positions for ``position_known``; None: the clip's own.
+        texts: prompts, each with its span.
+        seed: the same request with the same seed gives the same result.
+        variations: how many results.
+        system: ``"auto"`` or a system's name.
+        bundle: name of the weights bundle, or "" for the default.
+        options: further settings by name (``"feet": bool`` ...); unknown ones are errors.
+
+    Raises:
+        InvalidRequestError: anything that makes no sense, by field, with a remedy.
+    """
+
+    clip: Clip
+    task: str
+    rotation_known: Mask
+    position_known: Mask
+    root_known: Mask
+    heading_known: Mask
+    confidence: Array
+    targets: Array | None = None
+    texts: tuple[TextSpan, ...] = ()
+    seed: int = 0
+    variations: int = 1
+    system: str = "auto"
+    bundle: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n, j = len(self.clip), len(JOINTS)
+        if self.task not in TASKS:
+            raise InvalidRequestError("task", f"{self.task!r} is none of {', '.join(TASKS)}")
+        if self.clip.skeleton.names != JOINTS:
+            raise InvalidRequestError("clip", "not on the canonical 22 joints", "Retarget it first.")
+        if n == 0:
+            raise InvalidRequestError("clip", "no frames", "Choose a frame range of at least one frame.")
+        if n > MAX_FRAMES:
+            raise InvalidRequestError("clip", f"{n} frames, at most {MAX_FRAMES} are taken",
+                                      "Split the range into parts.")  # fmt: skip
+        for key, shape in (("rotation_known", (n, j)), ("position_known", (n, j)),
+                           ("root_known", (n,)), ("heading_known", (n,))):  # fmt: skip
+            value = np.asarray(getattr(self, key))
+            if value.shape != shape or value.dtype != np.bool_:
+                raise InvalidRequestError(key, f"{value.dtype} {value.shape}, expected bool {shape}")
+            object.__setattr__(self, key, value)
+        confidence = np.asarray(self.confidence, np.float64)
+        if confidence.shape != (n, j):
+            raise InvalidRequestError("confidence", f"shape {confidence.shape}, expected {(n, j)}")
+        if not ((confidence >= 0) & (confidence <= 1)).all():
+            raise InvalidRequestError("confidence", "a value outside 0..1 or not a number")
+        object.__setattr__(self, "confidence", confidence)
+        if self.targets is not None:
+            targets = np.asarray(self.targets, np.float64)
+            if targets.shape != (n, j, 3):
+                raise InvalidRequestError("targets", f"shape {targets.shape}, expected {(n, j, 3)}")
+            if not np.isfinite(targets).all():
+                raise InvalidRequestError("targets", "not a finite number")
+            object.__setattr__(self, "targets", targets)
+        if not (isinstance(self.variations, int) and 1 <= self.variations <= MAX_VARIATIONS):
+            raise InvalidRequestError("variations", f"{self.variations!r} is not in 1..{MAX_VARIATIONS}")
+        if not (isinstance(self.seed, int) and 0 <= self.seed < 2**63):
+            raise InvalidRequestError("seed", f"{self.seed!r} is not in 0..2^63-1")
+        for span in self.texts:
+            if not (0 <= span.start < span.stop <= n):
+                raise InvalidRequestError("texts", f"span {span.start}..{span.stop} lies outside 0..{n}")
+
+    def __len__(self) -> int:
+        return len(self.clip)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What came back: one clip a variation, the plain interpolation, and what was measured.
+
+    Attributes:
+        clips: the variations, each with the request's length, rate and skeleton.
+        baseline: the plain interpolation of the same request.
+        report: JSON-like: model, bundle, hash, licence, seconds, key error, skating ...
+    """
+
+    clips: tuple[Clip, ...]
+    baseline: Clip
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _empty(clip: Clip, confidence: float) -> dict[str, Any]:
+    n, j = len(clip), len(JOINTS)
+    return {
+        "clip": clip,
+        "rotation_known": np.zeros((n, j), bool),
+        "position_known": np.zeros((n, j), bool),
+        "root_known": np.zeros(n, bool),
+        "heading_known": np.zeros(n, bool),
+        "confidence": np.full((n, j), confidence),
+    }
+
+
+def inbetween(
+    clip: Clip,
+    keys: ArrayLike | Sequence[int],
+    joints: ArrayLike | None = None,
+    root: ArrayLike | None = None,
+    **settings: Any,
+) -> Request:
+    """Known: the keyed joints at the keyed frames.
+
+    Args:
+        clip: the poses; frames between keys are ignored.
+        keys: keyed frame numbers, or a boolean ``(F,)``.
+        joints: ``(F, 22)`` boolean, which joints are keyed where; None: whole poses at ``keys``.
+        root: ``(F,)`` boolean, where the root's place is keyed; None: wherever the pelvis is.
+        settings: ``seed``, ``variations``, ``system``, ``bundle``, ``texts``, ``options``.
+
+    Raises:
+        InvalidRequestError: fewer than two keyed frames, or a key outside the clip.
+    """
+    base = _empty(clip, 1.0)
+    n = len(clip)
+    keys = np.asarray(keys)
+    if keys.dtype == np.bool_:
+        if keys.shape != (n,):
+            raise InvalidRequestError("keys", f"shape {keys.shape}, expected ({n},)")
+        keys = np.flatnonzero(keys)
+    if keys.size and (keys.min() < 0 or keys.max() >= n):
+        raise InvalidRequestError("keys", f"frame {int(keys.max() if keys.max() >= n else keys.min())} "
+                                  f"lies outside 0..{n - 1}")  # fmt: skip
+    if joints is None:
+        known = base["rotation_known"]
+        known[keys.astype(int)] = True
+    else:
+        known = np.asarray(joints, bool)
+    if known.ndim == 2 and known.any(axis=1).sum() < 2:
+        raise InvalidRequestError("keys", f"{int(known.any(axis=1).sum())} keyed frames in the range, "
+                                  "at least 2 are needed", "Key a first and a last pose.")  # fmt: skip
+    base["rotation_known"] = known
+    base["root_known"] = known[:, 0].copy() if root is None else np.asarray(root, bool)
+    base["heading_known"] = base["rotation_known"][:, 0].copy()
+    return Request(task="inbetween", **base, **settings)
+
+
+def complete(clip: Clip, missing: ArrayLike, root_missing: ArrayLike | None = None, **settings: Any) -> Request:
+    """Known: all but ``missing`` ``(F, 22)`` (and the root's path where ``root_missing`` ``(F,)``)."""
+    base = _empty(clip, 1.0)
+    missing = np.asarray(missing, bool)
+    base["rotation_known"] = ~missing
+    base["root_known"] = np.ones(len(clip), bool) if root_missing is None else ~np.asarray(root_missing, bool)
+    base["heading_known"] = ~missing[:, 0]
+    base["confidence"] = np.where(missing, 0.0, 1.0)
+    return Request(task="complete", **base, **settings)
+
+
+def refine(clip: Clip, confidence: ArrayLike, **settings: Any) -> Request:
+    """Everything is there, ``confidence`` ``(F, 22)`` or a number says how far it can be trusted.
+
+    Entries with confidence 1 are kept as they are.
+    """
+    base = _empty(clip, 1.0)
+    confidence = np.broadcast_to(np.asarray(confidence, np.float64), base["confidence"].shape).copy()
+    base["confidence"] = confidence
+    base["rotation_known"] = confidence >= 1
+    base["root_known"] = base["heading_known"] = confidence[:, 0] >= 1
+    return Request(task="refine", **base, **settings)
+
+
+def edit(clip: Clip, regenerate: ArrayLike, root: ArrayLike | None = None, **settings: Any) -> Request:
+    """Known: all but ``regenerate`` ``(F, 22)``, with or without new ``texts``."""
+    request = complete(clip, regenerate, root, **settings)
+    return Request(**{**request.__dict__, "task": "edit"})
+
+
+def text(clip: Clip, texts: Sequence[TextSpan], start_pose: bool = False, **settings: Any) -> Request:
+    """Known: nothing, or the first frame's pose; ``clip`` gives skeleton, length and rate."""
+    base = _empty(clip, 0.0)
+    if start_pose:
+        for key in ("rotation_known", "root_known", "heading_known"):
+            base[key][0] = True
+        base["confidence"][0] = 1
+    return Request(task="text", texts=tuple(texts), **base, **settings)
+
+
+def follow(clip: Clip, targets: ArrayLike, known: ArrayLike, root_known: ArrayLike | None = None,
+           **settings: Any) -> Request:  # fmt: skip
+    """Known: world positions ``targets`` ``(F, 22, 3)`` where ``known`` ``(F, 22)``."""
+    base = _empty(clip, 0.0)
+    base["position_known"] = np.asarray(known, bool)
+    base["targets"] = np.asarray(targets, np.float64)
+    if root_known is not None:
+        base["root_known"] = np.asarray(root_known, bool)
+    return Request(task="follow", **base, **settings)
