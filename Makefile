@@ -1,0 +1,78 @@
+# make demo   a Rigify character, a few keys, the real backend: out/demo.{blend,bvh,png}
+# make test   every test, on Blender 4.5 (and 5.2 where Python 3.13 is found)
+# make lint   ruff and pyright
+# make addon  the Blender extension: out/limber-<version>.zip
+#
+# Needs Python 3.11 and make, nothing else; everything lands in .venv (and .venv313) beside this file.
+# Other settings:  PIP_FLAGS="--index-url ..."  where packages come from
+#                  PYTEST_FLAGS="-k server"     what is tested
+
+PYTHON     ?= python3.11
+VENV       := .venv
+BIN        := $(VENV)/bin
+PIP_FLAGS  ?=
+PYTEST_FLAGS ?=
+
+# The first Python 3.13 that really starts (a pyenv shim may exist and refuse), or nothing.
+PYTHON313  ?= $(shell for p in python3.13 $(HOME)/.pyenv/versions/3.13*/bin/python3.13; do \
+                "$$p" -c "import sys, venv; sys.exit(sys.version_info[:2] != (3, 13))" 2>/dev/null \
+                && { echo "$$p"; break; }; done)
+VENV313    := .venv313
+
+export HF_HUB_OFFLINE := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: all demo test lint format addon environment clean
+all: test
+
+# One stamp per set of extras, so that `make demo` does not wait for what only tests need; each
+# order-only after the one before, because two pips must not write one environment at a time (-j).
+$(VENV)/.created:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet $(PIP_FLAGS) "setuptools>=77"
+	touch $@
+
+$(VENV)/.demo: pyproject.toml $(VENV)/.created
+	$(BIN)/python -m pip install --quiet $(PIP_FLAGS) --editable ".[blender]"
+	touch $@
+
+$(VENV)/.test: pyproject.toml $(VENV)/.demo
+	$(BIN)/python -m pip install --quiet $(PIP_FLAGS) --editable ".[blender,training,test]"
+	touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/.test
+	$(BIN)/python -m pip install --quiet $(PIP_FLAGS) --editable ".[blender,training,test,dev]"
+	touch $@
+
+# Blender 5.2's Python has no torch: its tests reach a backend in the 3.11 environment, as at a user's.
+$(VENV313)/.test: pyproject.toml
+	"$(PYTHON313)" -m venv $(VENV313)
+	$(VENV313)/bin/python -m pip install --quiet $(PIP_FLAGS) "bpy>=5.2,<5.3" pytest pytest-timeout hypothesis
+	touch $@
+
+environment: $(VENV)/.test $(if $(PYTHON313),$(VENV313)/.test)
+
+demo: $(VENV)/.demo
+	mkdir -p out
+	$(BIN)/limber-blender demo --out out
+
+test: environment
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+ifneq ($(PYTHON313),)
+	LIMBER_BACKEND_PYTHON="$(CURDIR)/$(BIN)/python" $(VENV313)/bin/python -m pytest tests/blender_addon $(PYTEST_FLAGS)
+else
+	@echo "Blender 5.2: skipped, no Python 3.13 found (set PYTHON313=/path/to/python3.13)"
+endif
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+
+addon: $(VENV)/.created
+	$(BIN)/python build_addon.py --out out
+
+clean:
+	rm -rf $(VENV) $(VENV313) out build *.egg-info
