@@ -20,13 +20,13 @@ from __future__ import annotations
 import math
 import os
 import re
-import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from . import kinematics, rotations
+from .bvh_text import Joint, read_hierarchy, read_motion
 from .clip import Clip
 from .errors import FileFormatError, InvalidRequestError
 from .rotations import Array
@@ -36,29 +36,18 @@ MAX_BYTES = 1 << 30
 """Largest file that is read."""
 
 _SAME = 1e-6  # metres; position channels this close to the offsets say nothing
-_CHANNEL = re.compile(r"([xyz])(position|rotation)", re.IGNORECASE)
 _MOTION = re.compile(r"^[ \t]*MOTION[ \t]*$", re.IGNORECASE | re.MULTILINE)
-_FRAMES = re.compile(r"^frames\s*:?\s*(\S+)$", re.IGNORECASE)
-_FRAME_TIME = re.compile(r"^frame\s*time\s*:?\s*(\S+)$", re.IGNORECASE)
-_SCALES = (1.0, 0.01, 0.001, 0.0254, 0.0254 / 0.45)  # m, cm, mm, inch, CMU's (ASF length 0.45)
+_SCALES = (1.0, 0.01, 0.001, 0.0254 / 0.45)  # m, cm, mm, CMU's (inches over ASF length 0.45)
 
 
-@dataclass
-class _Joint:
-    name: str
-    parent: int
-    offset: tuple[float, ...] | None = None
-    tip: tuple[float, ...] | None = None
-    channels: list[str] = field(default_factory=list)  # "xr" = Xrotation, "yp" = Yposition
-
-
-def load(path: str | os.PathLike[str], scale: float | None = 0.01) -> Clip:
+def load(path: str | os.PathLike[str], scale: float | None = None) -> Clip:
     """Read a BVH file.
 
     Args:
         path: the file.
-        scale: metres per unit of the file (0.01 for centimetres); None guesses it from the
-            skeleton's size, see :func:`guess_scale`.
+        scale: metres per unit of the file (0.01 for centimetres). BVH does not say, and one library
+            mixes several (CMU's does), so None takes it from the skeleton's size, see
+            :func:`guess_scale`.
 
     Returns:
         A clip whose skeleton has identity rest orientations, positions in metres, End Sites in
@@ -75,7 +64,7 @@ def load(path: str | os.PathLike[str], scale: float | None = 0.01) -> Clip:
     return replace(clip, name=Path(path).stem)
 
 
-def parse(text: str, name: str = "bvh", scale: float | None = 0.01) -> Clip:
+def parse(text: str, name: str = "bvh", scale: float | None = None) -> Clip:
     """Read a BVH from text; ``name`` stands for the path in errors. See :func:`load`."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff")
     found = _MOTION.search(text)
@@ -83,10 +72,11 @@ def parse(text: str, name: str = "bvh", scale: float | None = 0.01) -> Clip:
         line = text.count("\n") + 1
         if re.match(r"\s*HIERARCHY\b", text, re.IGNORECASE):
             raise FileFormatError(name, "ends without a MOTION section; it is cut short", line)
-        raise FileFormatError(name, "empty" if not text.strip() else "not a BVH file: no HIERARCHY and MOTION", 1)
-    joints = _read_hierarchy(text[: found.start()], name)
+        problem = "not a BVH file: no HIERARCHY and MOTION" if text.strip() else "empty"
+        raise FileFormatError(name, problem, 1)
+    joints = read_hierarchy(text[: found.start()], name)
     first = text.count("\n", 0, found.end()) + 1
-    values, frame_time = _read_motion(text, found.end(), first, joints, name)
+    values, frame_time = read_motion(text, found.end(), first, joints, name)
     skeleton = _skeleton(joints, name)
     if scale is None:
         scale = guess_scale(skeleton)
@@ -99,7 +89,8 @@ def guess_scale(skeleton: Skeleton) -> float:
     """Metres per unit, from a skeleton in file units: the unit that makes it most like an adult.
 
     Measured is the longest chain from the root's first branching to a tip, about 1.1 m in an adult
-    (pelvis to fingers or toes); candidates are m, cm, mm, inch and CMU's 0.0564 m.
+    (pelvis to fingers or toes); candidates are m, cm, mm and CMU's 0.0564 m. Inches are none: they
+    lie too close to centimetres to tell a tall figure in one from a child in the other.
     """
     bones = np.linalg.norm(skeleton.offsets, axis=-1)
     # A root bone on the floor or a hip placed in the world is no part of the body's length.
@@ -129,105 +120,7 @@ def _decode(data: bytes, path: str) -> str:
         return data.decode("latin-1")  # MotionBuilder and old Biped exporters write it
 
 
-def _read_hierarchy(text: str, path: str) -> list[_Joint]:
-    """The joints, parents first. Read word by word, since braces may stand anywhere."""
-    joints: list[_Joint] = []
-    stack: list[int] = []  # open blocks; -1 is an End Site, whose joint is below it
-    opening: int | None = None  # a joint or End Site that waits for its brace
-    line = 0
-    for line, row in enumerate(text.split("\n"), 1):  # noqa: B007
-        words = row.replace("{", " { ").replace("}", " } ").split()
-        while words:
-            word = words.pop(0).upper()
-            if word == "HIERARCHY":
-                continue
-            if word == "{":
-                if opening is None:
-                    raise FileFormatError(path, "a brace that opens nothing", line)
-                stack.append(opening)
-                opening = None
-            elif opening is not None:
-                raise FileFormatError(path, f"expected an opening brace, found {word!r}", line)
-            elif word == "}":
-                if not stack:
-                    raise FileFormatError(path, "a closing brace too many", line)
-                stack.pop()
-            elif word in ("ROOT", "JOINT"):
-                _start_joint(joints, stack, word, _words_before_brace(words), path, line)
-                opening = len(joints) - 1
-            elif word == "END":
-                _words_before_brace(words)
-                if not stack or stack[-1] < 0:
-                    raise FileFormatError(path, "an End Site outside a joint", line)
-                opening = -1
-            elif word == "OFFSET":
-                _read_offset(joints, stack, words, path, line)
-            elif word == "CHANNELS":
-                _read_channels(joints, stack, words, path, line)
-            else:
-                raise FileFormatError(path, f"unknown word {word!r} in the hierarchy", line)
-    if stack or opening is not None:
-        raise FileFormatError(path, "the hierarchy's braces are not closed", line)
-    if not joints:
-        raise FileFormatError(path, "no ROOT in the hierarchy", line)
-    return joints
-
-
-def _words_before_brace(words: list[str]) -> str:
-    """Takes words up to a brace or the line's end: names may hold spaces."""
-    end = next((i for i, w in enumerate(words) if w in "{}"), len(words))
-    taken, words[:] = words[:end], words[end:]
-    return " ".join(taken)
-
-
-def _start_joint(joints: list[_Joint], stack: list[int], word: str, name: str, path: str, line: int) -> None:
-    if (word == "ROOT") != (not stack) or (stack and stack[-1] < 0):
-        where = "inside another joint" if stack else "outside a ROOT"
-        raise FileFormatError(path, f"{word} {name} {where}", line)
-    if not name:
-        raise FileFormatError(path, f"{word} without a name", line)
-    joints.append(_Joint(name, stack[-1] if stack else -1))
-
-
-def _read_offset(joints: list[_Joint], stack: list[int], words: list[str], path: str, line: int) -> None:
-    if not stack:
-        raise FileFormatError(path, "OFFSET outside a joint", line)
-    try:
-        offset = tuple(float(w) for w in words[:3])
-    except ValueError:
-        raise FileFormatError(path, f"OFFSET {' '.join(words[:3])}: not numbers", line) from None
-    del words[:3]
-    if len(offset) != 3 or not all(map(math.isfinite, offset)):
-        raise FileFormatError(path, f"OFFSET needs three finite numbers, has {offset}", line)
-    if stack[-1] >= 0:
-        joints[stack[-1]].offset = offset
-    elif joints[stack[-2]].tip is None:  # a second End Site of one joint has no place in a Skeleton
-        joints[stack[-2]].tip = offset
-
-
-def _read_channels(joints: list[_Joint], stack: list[int], words: list[str], path: str, line: int) -> None:
-    if not words or not words[0].isdigit():
-        raise FileFormatError(path, "CHANNELS without a number", line)
-    count = int(words.pop(0))
-    names, words[:] = words[:count], words[count:]
-    if len(names) != count:
-        raise FileFormatError(path, f"CHANNELS announces {count} channels and names {len(names)}", line)
-    if not stack or (stack[-1] < 0 and count):
-        raise FileFormatError(path, "CHANNELS outside a joint", line)
-    if not count:
-        return
-    channels = []
-    for name in names:
-        match = _CHANNEL.fullmatch(name)
-        if match is None:
-            raise FileFormatError(path, f"unknown channel {name!r}", line)
-        channels.append((match[1] + match[2][0]).lower())
-    if len(set(channels)) != len(channels) or joints[stack[-1]].channels:
-        raise FileFormatError(path, "a channel occurs twice in one joint", line)
-    joints[stack[-1]].channels = channels
-
-
-def _skeleton(joints: list[_Joint], path: str) -> Skeleton:
+def _skeleton(joints: list[Joint], path: str) -> Skeleton:
     """Joints to a Skeleton in file units, names made unique."""
     taken: set[str] = set()
     written = {j.name for j in joints}
@@ -246,74 +139,12 @@ def _skeleton(joints: list[_Joint], path: str) -> Skeleton:
                     np.array([j.offset for j in joints]), tips=tips)  # fmt: skip
 
 
-def _read_motion(text: str, at: int, line: int, joints: list[_Joint], path: str) -> tuple[Array, str]:
-    """Channel values ``(frames, channels)`` and the frame time as written.
-
-    Args:
-        at, line: where the text after the word MOTION begins, and its line number.
-    """
-    declared = frame_time = None
-    while declared is None or frame_time is None:
-        end = text.find("\n", at)
-        end = len(text) if end < 0 else end
-        row = text[at:end].strip()
-        if match := _FRAMES.match(row):
-            declared = match[1]
-        elif match := _FRAME_TIME.match(row):
-            frame_time = match[1]
-        elif row or end == len(text):
-            missing = "Frames:" if declared is None else "Frame Time:"
-            raise FileFormatError(path, f"expected '{missing}', found {row[:40]!r}", line)
-        at, line = end + 1, line + 1
-    if not declared.isdigit():
-        raise FileFormatError(path, f"Frames: {declared[:40]} is not a count", line - 1)
-    columns = sum(len(j.channels) for j in joints)
-    if columns == 0:
-        raise FileFormatError(path, "no joint has a channel", line)
-    values = _read_numbers(text[at:], line, columns, path)
-    frames, wanted = len(values), int(declared[:19])
-    if frames == 0:
-        raise FileFormatError(path, "no frames", line)
-    if wanted - frames > 1:  # one off is a known slip of exporters, more is lost motion
-        raise FileFormatError(path, f"cut short: {wanted} frames are announced, {frames} are there",
-                              text.count("\n") + 1)  # fmt: skip
-    return values, frame_time
-
-
-def _read_numbers(block: str, line: int, columns: int, path: str) -> Array:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", DeprecationWarning)  # how old numpy reports leftovers
-            flat = np.fromstring(block, np.float64, sep=" ") if block.strip() else np.zeros(0)
-        good = flat.size % columns == 0 and bool(np.isfinite(flat).all())
-    except (ValueError, DeprecationWarning):
-        good, flat = False, np.zeros(0)
-    if not good:
-        raise _diagnose(block, line, columns, path)
-    return flat.reshape(-1, columns)
-
-
-def _diagnose(block: str, line: int, columns: int, path: str) -> FileFormatError:
-    """Which line the fast reader stumbled over; only run once something is wrong."""
-    number, odd = line, None
-    for number, row in enumerate(block.split("\n"), line):  # noqa: B007
-        words = row.split()
-        for word in words:
-            try:
-                finite = math.isfinite(float(word))
-            except ValueError:
-                return FileFormatError(path, f"{word[:40]!r} is not a number", number)
-            if not finite:
-                return FileFormatError(path, f"{word[:40]} is not a finite number", number)
-        if words and len(words) != columns and odd is None:
-            odd = FileFormatError(path, f"{len(words)} numbers in a frame of {columns} channels", number)
-    return odd or FileFormatError(path, "the motion cannot be read", number)
-
-
-def _clip(joints: list[_Joint], skeleton: Skeleton, values: Array, frame_time: str, scale: float,
+def _clip(joints: list[Joint], skeleton: Skeleton, values: Array, frame_time: str, scale: float,
           path: str) -> Clip:  # fmt: skip
     frames, n = len(values), len(joints)
-    skeleton = Skeleton(skeleton.names, skeleton.parents, skeleton.offsets * scale, tips=skeleton.tips * scale)
+    skeleton = Skeleton(
+        skeleton.names, skeleton.parents, skeleton.offsets * scale, tips=skeleton.tips * scale
+    )
     moved = np.broadcast_to(skeleton.offsets, (frames, n, 3)).copy()
     turned = rotations.identity((frames, n))
     groups: dict[str, list[tuple[int, list[int]]]] = {}  # rotation order -> joints and columns
@@ -371,7 +202,8 @@ def save(
     Path(path).write_text(format(clip, scale, order, positions), encoding="utf-8", newline="\n")
 
 
-def format(clip: Clip, scale: float = 100.0, order: str = "ZXY", positions: bool | None = None) -> str:
+def format(clip: Clip, scale: float = 100.0, order: str = "ZXY",  # noqa: A001  the module is the namespace
+           positions: bool | None = None) -> str:  # fmt: skip
     """A clip as BVH text.
 
     BVH has no rest orientations: where the skeleton has some, the motion is written for axes that
@@ -420,7 +252,9 @@ def _without_rest_rotations(clip: Clip) -> Clip:
         return clip
     rest, _ = s.rest_global()
     parent = np.where((s.parents < 0)[:, None], rotations.IDENTITY, rest[np.maximum(s.parents, 0)])
-    straight = Skeleton(s.names, s.parents, rotations.rotate(parent, s.offsets), tips=rotations.rotate(rest, s.tips))
+    straight = Skeleton(
+        s.names, s.parents, rotations.rotate(parent, s.offsets), tips=rotations.rotate(rest, s.tips)
+    )
     turned, _ = clip.forward()
     local = kinematics.local_rotations(s.parents, rotations.multiply(turned, rotations.inverse(rest)))
     moved = None if clip.translations is None else rotations.rotate(parent, clip.translations)
