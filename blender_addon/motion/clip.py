@@ -60,8 +60,14 @@ class Clip:
                 frame = int(np.argwhere(~np.isfinite(array))[0][0])
                 raise InvalidRequestError(what, f"not a finite number at frame {frame}")
         if len(rot) and (np.abs(rot).max(-1) < 1e-12).any():
-            raise InvalidRequestError("rotations", "a quaternion of length zero", "Use 1 0 0 0 for no rotation.")
-        object.__setattr__(self, "rotations", rotations.continuous(rotations.normalize(rot)))
+            raise InvalidRequestError("rotations", "a quaternion of length zero",
+                                      "Use 1 0 0 0 for no rotation.")  # fmt: skip
+        # What is unit to the last bits stays as it is, so that copying, slicing, saving and loading
+        # give back the same bits: keys must come back exactly.
+        with np.errstate(over="ignore"):  # huge numbers are simply not unit
+            off = np.abs((rot * rot).sum(-1, keepdims=True) - 1) > 4e-15
+        rot = np.where(off, rotations.normalize(rot), rot)
+        object.__setattr__(self, "rotations", rotations.continuous(rot))
         object.__setattr__(self, "root_positions", root)
         object.__setattr__(self, "translations", moved)
         object.__setattr__(self, "fps", float(self.fps))
@@ -136,12 +142,12 @@ class Clip:
         """
         if len(pairs) != len(self.skeleton):
             raise SkeletonError(f"{len(pairs)} mirror pairs for {len(self.skeleton)} joints")
-        pairs = np.asarray(pairs)
+        swap = np.asarray(pairs)
         flip, turn = np.array([-1.0, 1, 1]), np.array([1.0, 1, -1, -1])
-        moved = None if self.translations is None else self.translations[:, pairs] * flip
+        moved = None if self.translations is None else self.translations[:, swap] * flip
         s = self.skeleton
-        mirrored = Skeleton(s.names, s.parents, s.offsets[pairs] * flip, s.rest_rotations, s.tips[pairs] * flip)
-        return replace(self, skeleton=mirrored, rotations=self.rotations[:, pairs] * turn,
+        mirrored = Skeleton(s.names, s.parents, s.offsets[swap] * flip, s.rest_rotations, s.tips[swap] * flip)
+        return replace(self, skeleton=mirrored, rotations=self.rotations[:, swap] * turn,
                        root_positions=self.root_positions * flip, translations=moved)  # fmt: skip
 
     def moved(self, turn: ArrayLike, shift: ArrayLike) -> Clip:
@@ -169,8 +175,9 @@ def blend(a: Clip, b: Clip, weight: ArrayLike) -> Clip:
     if a.translations is not None or b.translations is not None:
         ta, tb = a.local_translations(), b.local_translations()
         moved = ta + w[..., None] * (tb - ta)
-    return replace(a, rotations=rotations.slerp(a.rotations, b.rotations, w), translations=moved,
-                   root_positions=a.root_positions + w[:, :1] * (b.root_positions - a.root_positions))  # fmt: skip
+    root = a.root_positions + w[:, :1] * (b.root_positions - a.root_positions)
+    turned = rotations.slerp(a.rotations, b.rotations, w)
+    return replace(a, rotations=turned, translations=moved, root_positions=root)
 
 
 def concatenate(clips: Sequence[Clip]) -> Clip:

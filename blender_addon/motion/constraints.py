@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from .clip import Clip
 from .errors import InvalidRequestError
 from .rotations import Array
-from .skeleton import JOINTS
+from .skeleton import JOINTS, PARENTS
 
 SCHEMA_VERSION = 1
 TASKS = ("text", "inbetween", "complete", "refine", "edit", "follow")
@@ -79,7 +79,8 @@ class Request:
         n, j = len(self.clip), len(JOINTS)
         if self.task not in TASKS:
             raise InvalidRequestError("task", f"{self.task!r} is none of {', '.join(TASKS)}")
-        if self.clip.skeleton.names != JOINTS:
+        skeleton = self.clip.skeleton
+        if skeleton.names != JOINTS or tuple(skeleton.parents) != PARENTS:
             raise InvalidRequestError("clip", "not on the canonical 22 joints", "Retarget it first.")
         if n == 0:
             raise InvalidRequestError("clip", "no frames", "Choose a frame range of at least one frame.")
@@ -187,7 +188,8 @@ def inbetween(
     return Request(task="inbetween", **base, **settings)
 
 
-def complete(clip: Clip, missing: ArrayLike, root_missing: ArrayLike | None = None, **settings: Any) -> Request:
+def complete(clip: Clip, missing: ArrayLike, root_missing: ArrayLike | None = None,
+             **settings: Any) -> Request:  # fmt: skip
     """Known: all but ``missing`` ``(F, 22)`` (and the root's path where ``root_missing`` ``(F,)``)."""
     base = _empty(clip, 1.0)
     missing = np.asarray(missing, bool)
