@@ -33,7 +33,9 @@ from blender_addon.motion.skeleton import JOINTS
 
 FORMAT = 1
 FAMILIES = ("open", "research")
-CONFIG_KEYS = frozenset({"format", "family", "licence", "data", "skeleton", "systems", "text_encoder", "sha256"})
+CONFIG_KEYS = frozenset(
+    {"format", "family", "licence", "data", "skeleton", "systems", "text_encoder", "sha256"}
+)
 SYSTEM_KEYS = frozenset({"architecture", "tasks"})
 MODEL, CONFIG, CARD, METRICS = "model.safetensors", "config.json", "card.md", "metrics.json"
 
@@ -82,7 +84,8 @@ class Bundle:
         prefix = f"{system}."
         try:
             with safe_open(path, framework="pt") as file:
-                state = {k.removeprefix(prefix): file.get_tensor(k) for k in file.keys() if k.startswith(prefix)}  # noqa: SIM118
+                names = [k for k in file.keys() if k.startswith(prefix)]  # noqa: SIM118 - no mapping
+                state = {k.removeprefix(prefix): file.get_tensor(k) for k in names}
         except (SafetensorError, OSError) as error:
             raise WeightsError(f"{path} cannot be read: {error}") from error
         if not state:

@@ -1,0 +1,198 @@
+"""The server: requests in, jobs, results out; HTTP on 127.0.0.1 and nowhere else.
+
+The first line on standard output is JSON: version, protocol, port and token. Everything else is
+said on standard error. The process ends when its standard input closes, which is what happens
+when the parent goes away, however it does.
+
+Nothing here imports torch: the port is open in half a second, the worker thread loads the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from blender_addon.motion import npz
+from blender_addon.motion.errors import BackendError, LimberError
+
+from . import PROTOCOL, __version__
+from .guard import Guard, error_body
+from .jobs import DONE, Jobs, Progress, QueueFullError, UnknownJobError, describe_error
+
+if TYPE_CHECKING:
+    from .service import Service
+
+HOST = "127.0.0.1"
+MAX_BODY = 512 << 20
+"""Bytes of a request, packed and unpacked; 200,000 frames with position targets take 300 MB."""
+BODY_TYPES = ("application/octet-stream", "application/x-npz", "application/zip")
+STATUS = {QueueFullError: 503, UnknownJobError: 404}
+
+
+class Backend:
+    """The service behind the server, made by whoever needs it first, and its queue.
+
+    Args:
+        weights_dirs: folders to look for bundles in, before the ones that came along.
+        idle_seconds: models are dropped from memory after this time without a job.
+    """
+
+    def __init__(self, weights_dirs: Sequence[Path] = (), idle_seconds: float = 300) -> None:
+        self._weights_dirs, self._service, self._lock = weights_dirs, None, threading.Lock()
+        self.jobs = Jobs(self._work, warm=self._warm, idle=self._release, idle_seconds=idle_seconds)
+
+    def service(self) -> Service:
+        """The service; the first call imports torch, which takes seconds."""
+        with self._lock:
+            if self._service is None:
+                from .service import Service
+
+                self._service = Service(self._weights_dirs)
+            return self._service
+
+    def _work(self, request: Any, progress: Progress, cancelled: Callable[[], bool]) -> bytes:
+        return npz.result_to_bytes(self.service().run(request, progress, cancelled))
+
+    def _warm(self) -> None:
+        self.service().warm()
+
+    def _release(self) -> None:
+        self.service().release()
+
+
+def create_app(backend: Backend) -> FastAPI:
+    """The HTTP interface, without the guard."""
+    app = FastAPI(title="Limber", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.exception_handler(LimberError)
+    async def limber_error(_: Request, error: LimberError) -> JSONResponse:
+        status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 400)
+        return JSONResponse({"error": describe_error(error)}, status)
+
+    @app.exception_handler(HTTPException)
+    async def http_error(request: Request, error: HTTPException) -> JSONResponse:
+        problem = f"{request.method} {request.url.path}: {error.detail}"
+        return JSONResponse(error_body("", problem), error.status_code, error.headers)
+
+    @app.exception_handler(Exception)
+    async def defect(_: Request, error: Exception) -> JSONResponse:
+        problem = f"a defect in Limber: {type(error).__name__}: {error}"
+        return JSONResponse(error_body("", problem, "Please report it with the backend's log."), 500)
+
+    @app.get("/v1/health")
+    def health() -> dict[str, Any]:
+        counts = backend.jobs.counts()
+        return {"limber": __version__, "protocol": PROTOCOL, "pid": os.getpid(), "jobs": counts}
+
+    @app.get("/v1/models")
+    def models() -> dict[str, Any]:
+        return {"models": backend.service().models()}
+
+    @app.post("/v1/jobs", status_code=201)
+    async def submit(request: Request) -> JSONResponse:
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind not in BODY_TYPES:
+            problem = f"{kind!r} is not a request" if kind else "missing"
+            return JSONResponse(error_body("Content-Type", problem, f"Send an .npz as {BODY_TYPES[0]}."), 400)
+        body = await request.body()
+        parsed = await run_in_threadpool(npz.request_from_bytes, body, MAX_BODY)
+        return JSONResponse({"job": backend.jobs.submit(parsed).id}, 201)
+
+    @app.get("/v1/jobs/{job}")
+    def state(job: str) -> dict[str, Any]:
+        return backend.jobs.describe(job)
+
+    @app.get("/v1/jobs/{job}/result")
+    def result(job: str) -> Response:
+        data, described = backend.jobs.result(job), backend.jobs.describe(job)
+        if data is not None:
+            return Response(data, media_type=BODY_TYPES[0])
+        if described["error"] is not None:
+            return JSONResponse({"error": described["error"]}, 409)
+        remedy = "" if described["state"] == DONE else "Ask for its state until it is done."
+        return JSONResponse(error_body("job", f"it is {described['state']}, there is no result", remedy), 409)
+
+    @app.delete("/v1/jobs/{job}")
+    def cancel(job: str) -> dict[str, Any]:
+        return backend.jobs.cancel(job)
+
+    return app
+
+
+def listen(port: int = 0) -> socket.socket:
+    """A listening socket on 127.0.0.1.
+
+    Args:
+        port: 0 lets the system pick a free one.
+
+    Raises:
+        BackendError: the port is taken or may not be used.
+    """
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    if os.name == "posix":  # elsewhere the option would let two servers share the port
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((HOST, port))
+        listening.listen(128)
+    except (OSError, OverflowError) as error:
+        listening.close()
+        problem = f"port {port} cannot be used ({error})"
+        raise BackendError(f"{problem}. Leave --port out, or choose another.") from error
+    return listening
+
+
+def serve(
+    weights_dirs: Sequence[Path] = (), port: int = 0, stay: bool = False, idle_seconds: float = 300
+) -> None:
+    """Serve until standard input closes (unless ``stay``) or the process is told to end.
+
+    Raises:
+        BackendError: the port cannot be used.
+    """
+    # 1. a port, before anything slow
+    listening = listen(port)
+    token = secrets.token_urlsafe(32)
+    # 2. queue and interface
+    backend = Backend(weights_dirs, idle_seconds)
+    guarded = Guard(create_app(backend), token, MAX_BODY)
+    config = uvicorn.Config(guarded, log_level="warning", access_log=False, lifespan="off",
+                            server_header=False, timeout_graceful_shutdown=1)  # fmt: skip
+    server = uvicorn.Server(config)
+    # 3. say where; the socket listens already, so a client that is quicker than us only waits
+    hello = {"limber": __version__, "protocol": PROTOCOL, "port": listening.getsockname()[1], "token": token}
+    print(json.dumps(hello), flush=True)
+    # 4. until the parent is gone
+    if not stay:
+        threading.Thread(target=_end_with_parent, args=(server,), name="limber-parent", daemon=True).start()
+    try:
+        server.run(sockets=[listening])
+    finally:
+        ended = backend.jobs.close()
+        listening.close()
+    if not ended:  # a step that does not come back must not keep the process alive
+        sys.stderr.flush()
+        os._exit(0)
+
+
+def _end_with_parent(server: uvicorn.Server) -> None:
+    """Reads standard input to its end; a parent that dies closes it without a word."""
+    while True:
+        try:
+            if not os.read(0, 4096):  # not sys.stdin, which may be None under a window
+                break
+        except OSError:
+            break
+    server.should_exit = True
