@@ -36,7 +36,8 @@ TAGS = {
 }  # fmt: skip
 REQUIRED = {"schema_version", "id", "version", "name", "tagline", "maintainer", "type", "license",
             "blender_version_min"}  # fmt: skip
-OPTIONAL = {"blender_version_max", "website", "copyright", "tags", "platforms", "wheels", "permissions", "build"}
+OPTIONAL = {"blender_version_max", "website", "copyright", "tags", "platforms", "wheels", "permissions",
+            "build"}  # fmt: skip
 
 
 class BuildError(Exception):
