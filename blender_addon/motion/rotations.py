@@ -88,7 +88,7 @@ def to_matrix(q: ArrayLike) -> Array:
     """``(..., 4) -> (..., 3, 3)``; the quaternion need not be exactly unit."""
     q = normalize(q)
     w, x, y, z = np.moveaxis(q, -1, 0)
-    return np.stack(
+    m = np.stack(
         [
             np.stack([1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)], -1),
             np.stack([2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)], -1),
@@ -96,6 +96,7 @@ def to_matrix(q: ArrayLike) -> Array:
         ],
         axis=-2,
     )
+    return m.astype(q.dtype, copy=False)  # numpy 1 makes float64 of a lone float32 times 2
 
 
 def from_matrix(m: ArrayLike) -> Array:
@@ -127,7 +128,7 @@ def from_matrix(m: ArrayLike) -> Array:
     )
     best = t.argmax(-1)[..., None, None]
     q = normalize(np.take_along_axis(rows, best, -2)[..., 0, :])
-    return np.where(q[..., :1] < 0, -q, q)
+    return np.where(q[..., :1] < 0, -q, q).astype(m.dtype, copy=False)
 
 
 def to_6d(q: ArrayLike) -> Array:
@@ -192,8 +193,11 @@ def to_euler(q: ArrayLike, order: str) -> Array:
         np.arctan2(sign * m[..., k, j], m[..., j, j]),
         np.arctan2(-sign * m[..., j, k], m[..., k, k]),
     )
-    third = np.where(locked, 0, np.arctan2(-sign * m[..., i, j], m[..., i, i]))
-    return np.stack([first, middle, third], -1).astype(m.dtype)
+    # Near the pole first and third are each mostly noise; taking the third from what the first leaves
+    # over keeps their sum right (Shoemake, Graphics Gems IV, "Euler angle conversion").
+    c, s = np.cos(first), sign * np.sin(first)
+    third = np.arctan2(sign * (c * m[..., j, i] + s * m[..., k, i]), c * m[..., j, j] + s * m[..., k, j])
+    return np.stack([first, middle, np.where(locked, 0, third)], -1).astype(m.dtype)
 
 
 def _axes(order: str) -> tuple[int, int, int]:
