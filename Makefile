@@ -59,7 +59,7 @@ demo: $(VENV)/.demo
 test: environment
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 ifneq ($(PYTHON313),)
-	LIMBER_BACKEND_PYTHON="$(CURDIR)/$(BIN)/python" $(VENV313)/bin/python -m pytest tests/blender_addon $(PYTEST_FLAGS)
+	LIMBER_PYTHON="$(CURDIR)/$(BIN)/python" $(VENV313)/bin/python -m pytest tests/blender_addon $(PYTEST_FLAGS)
 else
 	@echo "Blender 5.2: skipped, no Python 3.13 found (set PYTHON313=/path/to/python3.13)"
 endif

@@ -92,21 +92,6 @@ class Bundle:
             raise WeightsError(f"{path} has no tensor for system {system!r}, though {CONFIG} lists it")
         return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
 
-    def load_into(self, module: torch.nn.Module, system: str) -> None:
-        """Copy one system's tensors into ``module``; every name and shape has to agree.
-
-        Raises:
-            WeightsError: a parameter is missing, unknown or of another shape; the first few are named.
-        """
-        state, own = self.tensors(system), module.state_dict()
-        missing, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
-        shapes = [k for k in own.keys() & state.keys() if own[k].shape != state[k].shape]
-        for what, names in (("missing", missing), ("unknown", unknown), ("of another shape", sorted(shapes))):
-            if names:
-                raise WeightsError(f"bundle {self.name}, system {system}: {len(names)} tensors are {what}: "
-                                   + ", ".join(names[:5]))  # fmt: skip
-        module.load_state_dict(state)
-
 
 def load(path: str | os.PathLike[str]) -> Bundle:
     """Read and check a bundle's ``config.json`` and ``metrics.json``; tensors come later.

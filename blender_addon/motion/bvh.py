@@ -60,7 +60,7 @@ def load(path: str | os.PathLike[str], scale: float | None = None) -> Clip:
     size = os.stat(path).st_size
     if size > MAX_BYTES:
         raise FileFormatError(str(path), f"{size} bytes, at most {MAX_BYTES} are read")
-    clip = parse(_decode(Path(path).read_bytes(), str(path)), str(path), scale)
+    clip = parse(decode(Path(path).read_bytes(), str(path)), str(path), scale)
     return replace(clip, name=Path(path).stem)
 
 
@@ -109,7 +109,8 @@ def guess_scale(skeleton: Skeleton) -> float:
 # -- reading -----------------------------------------------------------------------------------
 
 
-def _decode(data: bytes, path: str) -> str:
+def decode(data: bytes, path: str) -> str:
+    """The text of a file in any of the encodings that programs write; ``path`` for errors."""
     try:
         if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
             return data.decode("utf-16")

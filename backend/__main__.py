@@ -1,0 +1,184 @@
+"""``limber``: the backend's command line. Exit codes: 0 done, 1 failed (it says why), 2 wrong usage."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from blender_addon.motion.constraints import MAX_VARIATIONS
+from blender_addon.motion.errors import LimberError
+
+from . import __version__
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: without the program's name; None: the process's own.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except LimberError as error:
+        print(f"limber: {error}", file=sys.stderr)
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename else ""
+        print(f"limber: {name}{error.strerror or error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("limber: cancelled", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="limber", description="Motion between keys; needs no Blender.")
+    parser.add_argument("--version", action="version", version=f"limber {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.add_argument("--weights", type=Path, action="append", default=[], metavar="DIR",
+                         help="a bundle, or a folder of bundles, to look in first")  # fmt: skip
+        sub.set_defaults(command=run)
+        return sub
+
+    serve = command("serve", _serve, "Serve the add-on on 127.0.0.1 until standard input closes.")
+    serve.add_argument("--port", type=_integer(0, 65535), default=0, help="default 0: the system picks one")
+    serve.add_argument("--stay", action="store_true", help="stay when standard input closes")
+    serve.add_argument("--idle", type=float, default=300.0, metavar="SECONDS",
+                       help="forget loaded models after this time without work (default 300)")  # fmt: skip
+    command("models", _models, "List the installed models, what they do and their licences.")
+    command("doctor", _doctor, "Check that what Limber needs is there; say what to do where it is not.")
+    run = command("run", _run, "Answer a saved request.")
+    run.add_argument("request", type=Path, help="request .npz")
+    run.add_argument("-o", "--output", type=Path, required=True, help="result .npz")
+    fill = command("inbetween", _inbetween, "Fill in the frames between keys of a BVH file.")
+    fill.add_argument("input", type=Path, help="any humanoid .bvh")
+    fill.add_argument("--keys", type=_frames, required=True, metavar="0,30,60",
+                      help="frames to keep, from 0; so are those before the first and after the last")  # fmt: skip
+    fill.add_argument("-o", "--output", type=Path, required=True, help="the .bvh to write")
+    fill.add_argument("--seed", type=_integer(0, 2**63 - 1), default=0, help="default 0")
+    fill.add_argument("--variations", type=_integer(1, MAX_VARIATIONS), default=1,
+                      help="how many; the second goes to OUT-2.bvh, and so on")  # fmt: skip
+    fill.add_argument("--system", default="auto", help="auto (default) or a system's name")
+    fill.add_argument("--bundle", default="", help="name of the weights bundle (default: open)")
+    fill.add_argument("--fps", type=_rate, help="the file's frames per second, where its Frame Time is wrong")
+    return parser
+
+
+# -- commands --------------------------------------------------------------------------------------
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from .server import serve
+
+    serve(options.weights, options.port, options.stay, options.idle)
+    return 0
+
+
+def _models(options: argparse.Namespace) -> int:
+    from .service import Service
+
+    for model in Service(options.weights).models():
+        name = model["name"] or "(built in)"
+        print(f"{name}{' (default)' if model['default'] else ''}")
+        if model["problem"]:
+            print(f"  problem   {model['problem']}")
+            continue
+        print(f"  licence   {model['licence']}")
+        if model["data"]:
+            print(f"  data      {', '.join(model['data'])}")
+            print(f"  sha256    {model['sha256']}")
+        for system, tasks in model["systems"].items():
+            print(f"  {system}: {', '.join(tasks)}")
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from .doctor import examine
+
+    findings = examine(options.weights)
+    for finding in findings:
+        print(f"{'ok     ' if finding.good else 'PROBLEM'}  {finding.what}: {finding.found}")
+        if not finding.good:
+            print(f"         -> {finding.remedy}")
+    bad = sum(not finding.good for finding in findings)
+    print("Everything is there." if not bad else f"{bad} problem{'s' if bad > 1 else ''}.")
+    return 1 if bad else 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    from blender_addon.motion import npz
+
+    from .service import Service
+
+    request = npz.load_request(options.request)
+    result = Service(options.weights).run(request, Progress())
+    npz.save_result(options.output, result)
+    print(f"{options.output}: {len(result.clips)} x {len(result.baseline)} frames, "
+          f"{result.report['system']}, {result.report['seconds']:.2f} s")  # fmt: skip
+    return 0
+
+
+def _inbetween(options: argparse.Namespace) -> int:
+    from .bvh_files import inbetween_file
+    from .service import Service
+
+    done = inbetween_file(
+        options.input, options.keys, options.output, Service(options.weights), Progress(), fps=options.fps,
+        seed=options.seed, variations=options.variations, system=options.system, bundle=options.bundle,
+    )  # fmt: skip
+    for path in done.paths:
+        print(f"{path}: {done.filled} frames filled in, {done.kept} kept as they were, "
+              f"{done.report['system']}, {done.report['seconds']:.2f} s")  # fmt: skip
+    return 0
+
+
+class Progress:
+    """Shows the step on standard error, at most ten times a second, and only to a person."""
+
+    def __init__(self) -> None:
+        self._shown = 0.0
+
+    def __call__(self, step: int, total: int) -> None:
+        now = time.monotonic()
+        if sys.stderr.isatty() and (now - self._shown > 0.1 or step == total):
+            self._shown = now
+            print(f"\r{step}/{total} ", end="\n" if step == total else "", file=sys.stderr, flush=True)
+
+
+# -- values of arguments ---------------------------------------------------------------------------
+
+
+def _integer(low: int, high: int) -> Callable[[str], int]:
+    def integer(text: str) -> int:
+        value = int(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{value} is not in {low}..{high}")
+        return value
+
+    return integer
+
+
+def _rate(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 10_000:  # also catches not-a-number
+        raise argparse.ArgumentTypeError(f"{text} is not a frame rate")
+    return value
+
+
+def _frames(text: str) -> list[int]:
+    try:
+        frames = sorted({int(part) for part in text.split(",")})
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of frames such as 0,30,60") from None
+    if frames[0] < 0:
+        raise argparse.ArgumentTypeError(f"frame {frames[0]}: frames are counted from 0")
+    return frames
+
+
+if __name__ == "__main__":
+    sys.exit(main())

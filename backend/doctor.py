@@ -1,0 +1,132 @@
+"""``limber doctor``: looks at everything that Limber needs and says in plain words what is wrong."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from blender_addon.motion.errors import LimberError
+
+LIBRARIES = {
+    "numpy": ((1, 26), None),
+    "torch": ((2, 6), (2, 14)),
+    "safetensors": ((0, 4, 5), None),
+    "fastapi": ((0, 115), None),
+    "uvicorn": ((0, 30), None),
+}
+"""Library -> the oldest version that will do, and the first that is not known to; as in pyproject.toml."""
+
+FREE_BYTES = 1 << 30
+MEMORY_BYTES = 2 << 30
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    found: str
+    good: bool = True
+    remedy: str = ""
+
+
+def examine(weights_dirs: Sequence[Path] = ()) -> list[Finding]:
+    """Look at everything; nothing here raises for what it finds."""
+    findings = [_python(), *_libraries()]
+    if all(finding.good for finding in findings):
+        findings += [_compute(), *_models(weights_dirs)]
+    return [*findings, _disk(), *_memory(), _loopback()]
+
+
+def _python() -> Finding:
+    good = sys.version_info >= (3, 11)
+    found = f"{platform.python_version()} in {sys.prefix}"
+    return Finding("Python", found, good, "Use Python 3.11 or newer.")
+
+
+def _libraries() -> Iterator[Finding]:
+    for name, (oldest, first_unknown) in LIBRARIES.items():
+        remedy = f"Run: {sys.executable} -m pip install '{_requirement(name, oldest, first_unknown)}'"
+        try:
+            version = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding(name, "not installed", False, remedy)
+            continue
+        numbers = tuple(int(part) for part in version.split("+")[0].split(".")[:3] if part.isdigit())
+        good = numbers >= oldest and (first_unknown is None or numbers < first_unknown)
+        yield Finding(name, version, good, remedy)
+
+
+def _requirement(name: str, oldest: tuple[int, ...], first_unknown: tuple[int, ...] | None) -> str:
+    dotted = [".".join(map(str, v)) for v in (oldest, first_unknown) if v is not None]
+    return f"{name}>={dotted[0]}" + (f",<{dotted[1]}" if len(dotted) > 1 else "")
+
+
+def _compute() -> Finding:
+    import torch
+
+    where = f"{torch.get_num_threads()} threads on {platform.machine()}"
+    if torch.cuda.is_available():
+        where += f", {torch.cuda.get_device_name()} (models run on the processor all the same)"
+    total = float(torch.ones(64, 64).mm(torch.ones(64, 64)).sum())
+    return Finding("Computing", where, total == 64.0**3, "torch computes wrongly: install it again.")
+
+
+def _models(weights_dirs: Sequence[Path]) -> Iterator[Finding]:
+    from . import service, weights
+
+    folders = weights.discover([*weights_dirs, service.PACKAGED])
+    if not folders:
+        yield Finding("Models", "none, only plain interpolation", False,
+                      "Install a Limber that has its weights, or name a folder with --weights.")  # fmt: skip
+    for name, folder in folders.items():
+        try:
+            bundle = weights.load(folder)
+            for system in bundle.systems:
+                service.build(bundle, system)
+        except LimberError as error:
+            yield Finding(f"Model {name}", str(error), False, f"Put the bundle into {folder} again.")
+            continue
+        size = (folder / weights.MODEL).stat().st_size / 2**20
+        yield Finding(f"Model {name}", f"{', '.join(bundle.systems)}; {size:.1f} MB, "
+                      f"SHA-256 {bundle.sha256}; licence: {bundle.config['licence']}")  # fmt: skip
+
+
+def _disk() -> Finding:
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    return Finding("Disk", f"{free / 2**30:.1f} GB free for temporary files in {folder}", free >= FREE_BYTES,
+                   "Free a gigabyte, or point TMPDIR to another disk.")  # fmt: skip
+
+
+def _memory() -> Iterator[Finding]:
+    try:
+        size = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return  # this system does not say
+    yield Finding("Memory", f"{size / 2**30:.1f} GB", size >= MEMORY_BYTES, "Limber needs 2 GB.")
+
+
+def _loopback() -> Finding:
+    """Whether a program can reach another on 127.0.0.1, as Blender has to reach the backend."""
+    remedy = "A firewall or proxy blocks 127.0.0.1: allow Python to talk to this computer itself."
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+            with socket.create_connection(("127.0.0.1", port), timeout=3) as here:
+                there, _ = server.accept()
+                with there:
+                    here.sendall(b"limber")
+                    there.settimeout(3)
+                    good = there.recv(16) == b"limber"
+    except OSError as error:
+        return Finding("Loopback", f"127.0.0.1 cannot be used ({error})", False, remedy)
+    return Finding("Loopback", f"127.0.0.1 works (tried port {port})", good, remedy)

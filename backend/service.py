@@ -1,0 +1,202 @@
+"""What the server, the command line and the tests call: bundles found, models kept, requests answered."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from blender_addon.motion.constraints import Request, Result
+from blender_addon.motion.errors import InvalidRequestError, LimberError, WeightsError
+
+from . import systems, tasks, weights
+from .systems.base import Interpolation, System
+from .weights import Bundle
+
+PACKAGED = Path(__file__).resolve().parent / "weights"
+DEFAULT_BUNDLE = "open"
+
+Progress = Callable[[int, int], None]
+
+
+def _no_progress(step: int, total: int) -> None:
+    del step, total
+
+
+def _never() -> bool:
+    return False
+
+
+class Service:
+    """Answers requests; may be called from any thread, computes one request at a time.
+
+    Args:
+        weights_dirs: bundles, or folders of bundles, that come before the ones that were installed.
+    """
+
+    def __init__(self, weights_dirs: Sequence[Path] = ()) -> None:
+        self._folders = weights.discover([*weights_dirs, PACKAGED])
+        self._loaded: dict[tuple[str, str], System] = {}
+        self._interpolation = Interpolation()
+        self._lock = threading.Lock()
+
+    def run(
+        self,
+        request: Request,
+        progress: Progress = _no_progress,
+        cancelled: Callable[[], bool] = _never,
+    ) -> Result:
+        """Fill in what the request does not know.
+
+        Args:
+            request: what is known and what is wanted.
+            progress: called with (step, total).
+            cancelled: looked at before every step.
+
+        Raises:
+            InvalidRequestError: no such bundle or system, or one that cannot do the task.
+            WeightsError: the bundle is damaged.
+            JobCancelled: ``cancelled()`` became true.
+        """
+        started = time.monotonic()
+        with self._lock:
+            # 1. which weights, which system
+            bundle, name = self._choose(request)
+            # 2. the model, from memory if it was used before
+            system = self._system(bundle, name)
+            # 3. the work
+            try:
+                result = tasks.run(request, system, progress, cancelled)
+            except RuntimeError as error:
+                if "allocate" in str(error) or isinstance(error, torch.OutOfMemoryError):
+                    raise LimberError("not enough memory: choose a shorter range") from error
+                raise
+        # 4. how it was made
+        report = {**result.report, "system": name, "seed": request.seed,
+                  "seconds": round(time.monotonic() - started, 4)}  # fmt: skip
+        if bundle is not None:
+            report |= {"bundle": bundle.name, "family": bundle.config["family"], "sha256": bundle.sha256,
+                       "licence": bundle.config["licence"]}  # fmt: skip
+        return replace(result, report=report)
+
+    def models(self) -> list[dict[str, Any]]:
+        """Every bundle, the default first, then what needs no weights; a broken one with its ``problem``."""
+        out = []
+        for name in sorted(self._folders, key=lambda n: (n != self._default(), n)):
+            entry: dict[str, Any] = {"name": name, "default": name == self._default()}
+            try:
+                bundle = weights.load(self._folders[name])
+            except WeightsError as error:
+                out.append({**entry, "systems": {}, "problem": str(error)})
+                continue
+            loaded = [system for key, system in list(self._loaded) if key == name]
+            out.append({
+                **entry, "family": bundle.config["family"], "licence": bundle.config["licence"],
+                "data": bundle.config["data"], "sha256": bundle.sha256, "loaded": loaded, "problem": "",
+                "systems": {k: list(v["tasks"]) for k, v in bundle.systems.items()},
+                "metrics": bundle.metrics,
+            })  # fmt: skip
+        built_in = {self._interpolation.name: sorted(self._interpolation.tasks)}
+        out.append({
+            "name": "", "default": not self._folders, "family": "", "licence": "none needed", "data": [],
+            "sha256": "", "loaded": list(built_in), "problem": "", "systems": built_in, "metrics": {},
+        })  # fmt: skip
+        return out
+
+    def warm(self) -> None:
+        """Load what the default bundle uses first, so that the first request does not wait for it."""
+        default = self._default()
+        if default:
+            with self._lock:
+                bundle = weights.load(self._folders[default])
+                self._system(bundle, next(iter(bundle.systems)))
+
+    def release(self) -> None:
+        """Forget every loaded model, and give the memory back."""
+        with self._lock:
+            self._loaded.clear()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+
+    # -- choosing ------------------------------------------------------------------------------
+
+    def _default(self) -> str:
+        """``open`` where it is there, else the first bundle, "" where there is none."""
+        return DEFAULT_BUNDLE if DEFAULT_BUNDLE in self._folders else next(iter(sorted(self._folders)), "")
+
+    def _choose(self, request: Request) -> tuple[Bundle | None, str]:
+        """The bundle and the system's name for a request; no bundle for what needs no weights."""
+        builtin = self._interpolation
+        if request.bundle and request.bundle not in self._folders:
+            known = ", ".join(sorted(self._folders)) or "none"
+            raise InvalidRequestError("bundle", f"there is no {request.bundle!r}", f"Installed: {known}.")
+        if request.system == builtin.name:
+            if request.task not in builtin.tasks:
+                raise _unsupported(request, builtin.name, self._able(request.task))
+            return None, builtin.name
+        name = request.bundle or self._default()
+        bundle = weights.load(self._folders[name]) if name else None
+        able = [k for k, v in bundle.systems.items() if request.task in v["tasks"]] if bundle else []
+        if request.system == "auto":
+            if able:
+                return bundle, able[0]
+            if request.task in builtin.tasks and not request.bundle:
+                return None, builtin.name
+            raise _unsupported(request, name or "this installation", self._able(request.task))
+        if request.system in able:
+            return bundle, request.system
+        if bundle is None or request.system not in bundle.systems:
+            known = ", ".join(["auto", *(bundle.systems if bundle else ()), builtin.name])
+            raise InvalidRequestError("system", f"bundle {name!r} has no {request.system!r}", f"Use {known}.")
+        raise _unsupported(request, request.system, self._able(request.task))
+
+    def _able(self, task: str) -> list[str]:
+        """Who can do a task, as ``system (bundle)``."""
+        return [
+            f"{system} ({entry['name']})" if entry["name"] else system
+            for entry in self.models()
+            for system, can in entry["systems"].items()
+            if task in can
+        ]
+
+    def _system(self, bundle: Bundle | None, name: str) -> System:
+        """The system, built once and kept."""
+        if bundle is None:
+            return self._interpolation
+        key = (bundle.name, name)
+        if key not in self._loaded:
+            self._loaded[key] = build(bundle, name)
+        return self._loaded[key]
+
+
+def build(bundle: Bundle, name: str) -> System:
+    """Make a system from its entry and tensors in a bundle.
+
+    Raises:
+        WeightsError: this version has no such system, or its entry or tensors do not fit it.
+    """
+    known = sorted(module.name for module in pkgutil.iter_modules(systems.__path__))
+    if name not in known:
+        raise WeightsError(f"bundle {bundle.name} holds {name!r}, which this version of Limber does not know")
+    module = importlib.import_module(f"{systems.__name__}.{name}")
+    kinds: list[Any] = [k for k in vars(module).values() if getattr(k, "name", None) == name]
+    if not kinds:
+        raise WeightsError(f"bundle {bundle.name} holds {name!r}, which is no system")
+    tensors = bundle.tensors(name)
+    try:
+        return kinds[0].from_bundle(bundle.systems[name], tensors)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        problem = f"its weights do not fit this version of Limber ({error})"
+        raise WeightsError(f"bundle {bundle.name}, system {name}: {problem}") from error
+
+
+def _unsupported(request: Request, who: str, able: Sequence[str]) -> InvalidRequestError:
+    remedy = f"Use {' or '.join(able)}." if able else "No installed model does."
+    return InvalidRequestError("task", f"{who} cannot do {request.task!r}", remedy)
