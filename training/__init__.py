@@ -1,1 +1,1 @@
-"""Makes the weights bundles: prepares motion, trains, evaluates and exports; never needed at run time."""
+"""The package that makes Limber's weights: prepare, train, evaluate, export."""

@@ -145,6 +145,42 @@ def _empty(clip: Clip, confidence: float) -> dict[str, Any]:
     }
 
 
+def keyed(
+    frames: int, keys: ArrayLike, joints: ArrayLike | None = None, root: ArrayLike | None = None
+) -> tuple[Mask, Mask]:
+    """Masks of keyed poses: ``rotation_known (F, 22)`` and ``root_known (F,)``.
+
+    Args:
+        frames: length of the clip.
+        keys: keyed frame numbers, or a boolean ``(F,)``.
+        joints: ``(F, 22)`` boolean, which joints are keyed where; None: whole poses at ``keys``.
+        root: ``(F,)`` boolean, where the root's place is keyed; None: wherever the pelvis is.
+
+    Raises:
+        InvalidRequestError: fewer than two keyed frames, or a key outside the clip.
+    """
+    keys = np.asarray(keys)
+    if keys.dtype == np.bool_:
+        if keys.shape != (frames,):
+            raise InvalidRequestError("keys", f"shape {keys.shape}, expected ({frames},)")
+        keys = np.flatnonzero(keys)
+    outside = keys[(keys < 0) | (keys >= frames)] if keys.size else keys
+    if outside.size:
+        raise InvalidRequestError("keys", f"frame {int(outside[0])} lies outside 0..{frames - 1}")
+    if joints is None:
+        known = np.zeros((frames, len(JOINTS)), bool)
+        known[keys.astype(int)] = True
+    else:
+        known = np.asarray(joints, bool)
+        if known.shape != (frames, len(JOINTS)):
+            raise InvalidRequestError("joints", f"shape {known.shape}, expected {(frames, len(JOINTS))}")
+    count = int(known.any(axis=1).sum())
+    if count < 2:
+        raise InvalidRequestError("keys", f"{count} keyed frames in the range, at least 2 are needed",
+                                  "Key a first and a last pose.")  # fmt: skip
+    return known, (known[:, 0].copy() if root is None else np.asarray(root, bool))
+
+
 def inbetween(
     clip: Clip,
     keys: ArrayLike | Sequence[int],
@@ -165,25 +201,7 @@ def inbetween(
         InvalidRequestError: fewer than two keyed frames, or a key outside the clip.
     """
     base = _empty(clip, 1.0)
-    n = len(clip)
-    keys = np.asarray(keys)
-    if keys.dtype == np.bool_:
-        if keys.shape != (n,):
-            raise InvalidRequestError("keys", f"shape {keys.shape}, expected ({n},)")
-        keys = np.flatnonzero(keys)
-    if keys.size and (keys.min() < 0 or keys.max() >= n):
-        raise InvalidRequestError("keys", f"frame {int(keys.max() if keys.max() >= n else keys.min())} "
-                                  f"lies outside 0..{n - 1}")  # fmt: skip
-    if joints is None:
-        known = base["rotation_known"]
-        known[keys.astype(int)] = True
-    else:
-        known = np.asarray(joints, bool)
-    if known.ndim == 2 and known.any(axis=1).sum() < 2:
-        raise InvalidRequestError("keys", f"{int(known.any(axis=1).sum())} keyed frames in the range, "
-                                  "at least 2 are needed", "Key a first and a last pose.")  # fmt: skip
-    base["rotation_known"] = known
-    base["root_known"] = known[:, 0].copy() if root is None else np.asarray(root, bool)
+    base["rotation_known"], base["root_known"] = keyed(len(clip), keys, joints, root)
     base["heading_known"] = base["rotation_known"][:, 0].copy()
     return Request(task="inbetween", **base, **settings)
 

@@ -1,0 +1,285 @@
+"""Clips as tensors: the window's own frame, the interpolated filling, and what a model reads.
+
+A window is put into its own frame once: the ground stays 0, the pelvis of the *anchor* frame (the
+last known frame before the first unknown one) goes to x = z = 0 and faces +Z, and lengths are
+divided by the hip height. :func:`restore` takes it back. All tensors are batched ``(B, T, ...)``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from blender_addon.motion.skeleton import JOINTS, PARENTS
+
+J = len(JOINTS)
+ROTATION = 6 * J
+CHANNELS = ROTATION + 3
+"""Width of a difference: 6D of every joint, then the root's place."""
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """A batch of windows in their own frames.
+
+    Attributes:
+        rotations: ``(B, T, 22, 4)`` quaternions; where unknown, whatever the caller had.
+        root: ``(B, T, 3)`` hip heights.
+        offsets: ``(B, 22, 3)`` hip heights.
+        rotation_known: ``(B, T, 22)`` bool.
+        root_known: ``(B, T)`` bool.
+        valid: ``(B, T)`` bool, False for padding at the end.
+    """
+
+    rotations: Tensor
+    root: Tensor
+    offsets: Tensor
+    rotation_known: Tensor
+    root_known: Tensor
+    valid: Tensor
+
+    def to(self, device: torch.device) -> Window:
+        """The same window on another device."""
+        return Window(*(getattr(self, f.name).to(device) for f in fields(self)))
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """How a window was put into its own frame: yaw quaternion ``(B, 4)``, place ``(B, 3)``, scale ``(B,)``."""
+
+    turn: Tensor
+    place: Tensor
+    scale: Tensor
+
+
+# -- quaternions and matrices in torch ------------------------------------------------------------
+
+
+def multiply(a: Tensor, b: Tensor) -> Tensor:
+    """Hamilton product. ``(..., 4), (..., 4) -> (..., 4)``."""
+    aw, ax, ay, az = a.unbind(-1)
+    bw, bx, by, bz = b.unbind(-1)
+    return torch.stack(
+        (aw * bw - ax * bx - ay * by - az * bz, aw * bx + ax * bw + ay * bz - az * by,
+         aw * by - ax * bz + ay * bw + az * bx, aw * bz + ax * by - ay * bx + az * bw), -1,
+    )  # fmt: skip
+
+
+def rotate(q: Tensor, v: Tensor) -> Tensor:
+    """Rotate vectors by unit quaternions. ``(..., 4), (..., 3) -> (..., 3)``."""
+    u = q[..., 1:]
+    t = 2 * torch.linalg.cross(u, v)
+    return v + q[..., :1] * t + torch.linalg.cross(u, t)
+
+
+def to_matrix(q: Tensor) -> Tensor:
+    """``(..., 4) -> (..., 3, 3)``."""
+    w, x, y, z = q.unbind(-1)
+    return torch.stack(
+        (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
+         2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
+         2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)), -1,
+    ).unflatten(-1, (3, 3))  # fmt: skip
+
+
+def to_6d(q: Tensor) -> Tensor:
+    """First two matrix columns. ``(..., 4) -> (..., 6)``."""
+    m = to_matrix(q)
+    return torch.cat((m[..., 0], m[..., 1]), -1)
+
+
+def matrix_from_6d(d: Tensor) -> Tensor:
+    """Gram-Schmidt (Zhou et al. 2019). ``(..., 6) -> (..., 3, 3)``."""
+    x = F.normalize(d[..., :3], dim=-1, eps=1e-6)
+    y = d[..., 3:]
+    y = F.normalize(y - (x * y).sum(-1, keepdim=True) * x, dim=-1, eps=1e-6)
+    return torch.stack((x, y, torch.linalg.cross(x, y)), -1)
+
+
+def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    """By the shorter way. ``(..., 4), (..., 4), (...) -> (..., 4)``."""
+    dot = (a * b).sum(-1, keepdim=True)
+    b = torch.where(dot < 0, -b, b)
+    angle = torch.acos(dot.abs().clamp(max=1 - 1e-7))
+    t = t[..., None]
+    s = torch.sin(angle)
+    small = s < 1e-3
+    s = torch.where(small, torch.ones_like(s), s)
+    wa = torch.where(small, 1 - t, torch.sin((1 - t) * angle) / s)
+    wb = torch.where(small, t, torch.sin(t * angle) / s)
+    return F.normalize(wa * a + wb * b, dim=-1)
+
+
+_LEVELS: list[tuple[list[int], list[int]]] = []
+_depth = [0] * J
+for _j in range(1, J):
+    _depth[_j] = _depth[PARENTS[_j]] + 1
+for _level in range(1, max(_depth) + 1):
+    _own = [j for j in range(J) if _depth[j] == _level]
+    _LEVELS.append((_own, [PARENTS[j] for j in _own]))
+
+
+def forward_kinematics(matrices: Tensor, root: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
+    """Global matrices ``(B, T, 22, 3, 3)`` and positions ``(B, T, 22, 3)``.
+
+    Args:
+        matrices: ``(B, T, 22, 3, 3)`` local; root: ``(B, T, 3)``; offsets: ``(B, 22, 3)``.
+    """
+    turned: list[Tensor] = [matrices[..., 0, :, :]] * J
+    placed: list[Tensor] = [root] * J
+    for own, above in _LEVELS:  # one batched product a level of the tree
+        up = torch.stack([turned[p] for p in above], -3)  # (B, T, n, 3, 3)
+        local = matrices[..., own, :, :]
+        bone = offsets[:, None, own, :, None].expand(*up.shape[:3], 3, 1)
+        both = up @ torch.cat((local, bone), -1)  # (B, T, n, 3, 4)
+        for k, (j, p) in enumerate(zip(own, above, strict=True)):
+            turned[j] = both[..., k, :, :3]
+            placed[j] = placed[p] + both[..., k, :, 3]
+    return torch.stack(turned, -3), torch.stack(placed, -2)
+
+
+# -- windows -----------------------------------------------------------------------------------------
+
+
+def neighbours(known: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """As ``motion.interpolation.neighbours`` along dimension 1. ``(B, T, ...)`` -> 3 x same."""
+    n = known.shape[1]
+    frames = torch.arange(n, device=known.device).view(1, n, *(1,) * (known.ndim - 2)).expand(known.shape)
+    before = torch.where(known, frames, -1).cummax(1).values
+    after = torch.where(known, frames, n).flip(1).cummin(1).values.flip(1)
+    first, last = before < 0, after >= n
+    before, after = torch.where(first, after, before), torch.where(last, before, after)
+    nothing = first & last
+    before, after = before.masked_fill(nothing, 0), after.masked_fill(nothing, 0)
+    gap = after - before
+    return before, after, (frames - before) / gap.clamp(min=1)
+
+
+def interpolate(window: Window) -> Window:
+    """Everything unknown interpolated from what is known, as ``motion.interpolation.fill``."""
+    before, after, t = neighbours(window.rotation_known)
+    q = window.rotations
+    a = q.gather(1, before[..., None].expand_as(q))
+    b = q.gather(1, after[..., None].expand_as(q))
+    turned = torch.where((t == 0)[..., None], a, slerp(a, b, t))
+    nowhere = ~window.rotation_known.any(1, keepdim=True)  # (B, 1, 22)
+    rest = torch.zeros(4, dtype=q.dtype, device=q.device)
+    rest[0] = 1
+    turned = torch.where(nowhere[..., None], rest, turned)
+    before, after, t = neighbours(window.root_known)
+    r = window.root
+    a = r.gather(1, before[..., None].expand_as(r))
+    b = r.gather(1, after[..., None].expand_as(r))
+    root = a + (b - a) * t[..., None]
+    nowhere = ~window.root_known.any(1, keepdim=True)
+    stand = torch.tensor([0.0, 1.0, 0.0], dtype=r.dtype, device=r.device)
+    root = torch.where(nowhere[..., None], stand, root)
+    return replace(window, rotations=turned, root=root)
+
+
+def anchor(window: Window) -> Tensor:
+    """The last known frame before the first unknown one, else the first known one. ``(B,)``."""
+    known = window.rotation_known[..., 0] & window.root_known  # (B, T)
+    any_known = torch.where(known.any(1, keepdim=True), known, window.rotation_known.any(-1))
+    n = known.shape[1]
+    frames = torch.arange(n, device=known.device)
+    first = torch.where(any_known, frames, n).amin(1).clamp(max=n - 1)  # (B,)
+    unknown_after = ~any_known & (frames[None] >= first[:, None])
+    stop = torch.where(unknown_after, frames, n).amin(1)
+    return torch.maximum(stop - 1, first)
+
+
+def localise(window: Window, jitter: Tensor | None = None) -> tuple[Window, Frame]:
+    """Put *interpolated* windows in metres into their own frame.
+
+    Args:
+        window: root and offsets in metres.
+        jitter: ``(B,)`` radians added to the heading (training).
+    """
+    rows = torch.arange(len(window.root), device=window.root.device)
+    at = anchor(window)
+    scale = window.offsets[:, 0, 1]
+    pelvis, place = window.rotations[rows, at, 0], window.root[rows, at] * torch.tensor(
+        [1.0, 0, 1.0], dtype=window.root.dtype, device=window.root.device)  # fmt: skip
+    half = torch.atan2(pelvis[:, 2], pelvis[:, 0])
+    if jitter is not None:
+        half = half + 0.5 * jitter
+    zero = torch.zeros_like(half)
+    turn = torch.stack((torch.cos(half), zero, -torch.sin(half), zero), -1)  # back to +Z
+    frame = Frame(turn, place, scale)
+    return apply(window, frame), frame
+
+
+def apply(window: Window, frame: Frame) -> Window:
+    """The same change of frame for any window of the batch (truth and filling alike)."""
+    turn = frame.turn[:, None]
+    root = rotate(turn.expand(*window.root.shape[:2], 4), window.root - frame.place[:, None])
+    pelvis = multiply(turn.expand(*window.root.shape[:2], 4), window.rotations[:, :, 0])
+    turned = torch.cat((pelvis[:, :, None], window.rotations[:, :, 1:]), 2)
+    return replace(window, rotations=turned, root=root / frame.scale[:, None, None],
+                   offsets=window.offsets / frame.scale[:, None, None])  # fmt: skip
+
+
+def restore(matrices: Tensor, root: Tensor, frame: Frame) -> tuple[Tensor, Tensor]:
+    """Back into the world, in metres: local matrices ``(B, T, 22, 3, 3)`` and root ``(B, T, 3)``."""
+    back = frame.turn * torch.tensor([1.0, -1, -1, -1], dtype=frame.turn.dtype, device=frame.turn.device)
+    pelvis = to_matrix(back)[:, None] @ matrices[:, :, 0]
+    matrices = torch.cat((pelvis[:, :, None], matrices[:, :, 1:]), 2)
+    root = rotate(back[:, None].expand(*root.shape[:2], 4), root * frame.scale[:, None, None])
+    return matrices, root + frame.place[:, None]
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What a model reads of an interpolated, localised window.
+
+    Attributes:
+        base: ``(B, T, 135)`` the filling: 6D rotations and root.
+        positions: ``(B, T, 22, 3)`` the filling's joints, x and z relative to its root.
+        rotation_known: ``(B, T, 22)``; root_known: ``(B, T)``; valid: ``(B, T)``.
+        since, until: ``(B, T)`` frames since the last and until the next known pose.
+        offsets: ``(B, 22, 3)``.
+    """
+
+    base: Tensor
+    positions: Tensor
+    rotation_known: Tensor
+    root_known: Tensor
+    valid: Tensor
+    since: Tensor
+    until: Tensor
+    offsets: Tensor
+
+
+def inputs(filled: Window) -> Inputs:
+    """Describe an interpolated window in its own frame."""
+    m = to_matrix(filled.rotations)
+    base = torch.cat((torch.cat((m[..., 0], m[..., 1]), -1).flatten(2), filled.root), -1)  # (B, T, 135)
+    _, positions = forward_kinematics(m, filled.root, filled.offsets)
+    ground = filled.root * torch.tensor([1.0, 0, 1.0], dtype=m.dtype, device=m.device)
+    before, after, _ = neighbours(filled.rotation_known.any(-1))
+    frames = torch.arange(base.shape[1], device=base.device)
+    return Inputs(base, positions - ground[:, :, None], filled.rotation_known, filled.root_known, filled.valid,
+                  (frames - before).to(base.dtype), (after - frames).to(base.dtype), filled.offsets)  # fmt: skip
+
+
+def known_channels(x: Inputs | Window) -> Tensor:
+    """Which of the 135 channels are known. ``(B, T, 135)`` bool."""
+    return torch.cat((x.rotation_known.repeat_interleave(6, -1), x.root_known[..., None].expand(
+        *x.root_known.shape, 3)), -1)  # fmt: skip
+
+
+def poses(channels: Tensor) -> tuple[Tensor, Tensor]:
+    """135 channels -> local matrices ``(B, T, 22, 3, 3)`` and root ``(B, T, 3)``."""
+    return matrix_from_6d(channels[..., :ROTATION].unflatten(-1, (J, 6))), channels[..., ROTATION:]
+
+
+def quaternions(matrices: Tensor) -> np.ndarray:
+    """Rotation matrices -> float64 quaternions, in numpy."""
+    from blender_addon.motion import rotations as r
+
+    return r.from_matrix(matrices.detach().cpu().double().numpy())

@@ -1,0 +1,1 @@
+"""Blocks that the systems are built from."""

@@ -1,0 +1,60 @@
+"""Attention along one axis, with rotary positions, and the feed-forward beside it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def rotary(length: int, width: int, device: torch.device, base: float = 1000.0) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of rotary positions (Su et al. 2021). ``(length, width / 2)`` each."""
+    speed = base ** (-torch.arange(0, width, 2, device=device, dtype=torch.float32) / width)
+    angle = torch.arange(length, device=device, dtype=torch.float32)[:, None] * speed
+    return angle.cos(), angle.sin()
+
+
+def turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotate pairs of channels by their position. ``(..., T, C), (T, C / 2)``."""
+    a, b = x.chunk(2, -1)
+    return torch.cat((a * cos - b * sin, a * sin + b * cos), -1)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention over the second last axis.
+
+    Args:
+        width: channels C; heads: number of heads; rotary_positions: relative positions along the
+            axis (time), none for a set (joints).
+    """
+
+    def __init__(self, width: int, heads: int, rotary_positions: bool) -> None:
+        super().__init__()
+        self.heads, self.rotary_positions = heads, rotary_positions
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
+        """``(B, T, C)``, ``valid (B, T)`` bool or None -> ``(B, T, C)``."""
+        b, t, c = x.shape
+        q, k, v = self.qkv(x).view(b, t, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)  # (B, H, T, D)
+        if self.rotary_positions:
+            cos, sin = rotary(t, c // self.heads, x.device)
+            q, k = turn(q, cos.to(q.dtype), sin.to(q.dtype)), turn(k, cos.to(k.dtype), sin.to(k.dtype))
+        mask = None if valid is None else valid[:, None, None, :]  # (B, 1, 1, T)
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        return self.out(out.transpose(1, 2).reshape(b, t, c))
+
+
+class FeedForward(nn.Sequential):
+    """Two layers with a GELU between."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
+
+
+def zero(layer: nn.Linear) -> nn.Linear:
+    """A layer that says nothing until it is trained."""
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer

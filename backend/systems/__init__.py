@@ -1,0 +1,1 @@
+"""The systems: each fills masks of a request. They do not know each other."""

@@ -1,0 +1,64 @@
+"""Presets: everything that decides a run, as frozen data, each number with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from backend.systems.mmdm import Architecture
+
+from .losses import Weights
+
+
+@dataclass(frozen=True)
+class Config:
+    """A training run.
+
+    Attributes:
+        family: ``open`` (commercial use allowed) or ``research``.
+        sources: share of each source among the windows.
+        masks: share of each mask policy.
+        architecture: the network.
+        weights: the loss.
+        frames: window length; 64 holds a 60-frame gap with context.
+        long_frames, long_share: some windows are longer, so that two-second gaps and more are met.
+        batch: windows a step; 32 x 64 frames is about a second on two cores.
+        steps: optimiser steps in all.
+        rate: AdamW's learning rate, held, then lowered over the last ``cooldown`` of the steps, so
+            that a run can be prolonged or branched from any checkpoint before it.
+        warmup: steps to reach ``rate``.
+        one_pass: share of samples at step ``STEPS`` (the one-pass mode); the rest train the chain.
+        ema: decay of the averaged weights that are exported; 0.999 suits short runs.
+        clip_norm: gradients are scaled down to this norm.
+    """
+
+    family: str = "research"
+    sources: Mapping[str, float] = field(default_factory=lambda: {"bandai_namco": 0.62, "cmu": 0.26, "reactidle": 0.12})
+    masks: Mapping[str, float] = field(default_factory=lambda: {"transition": 0.5, "sparse": 0.3, "partial": 0.2})
+    architecture: Architecture = field(default_factory=Architecture)
+    weights: Weights = field(default_factory=Weights)
+    frames: int = 64
+    long_frames: int = 128
+    long_share: float = 0.08
+    batch: int = 32
+    steps: int = 4000
+    rate: float = 6e-4
+    cooldown: float = 0.3
+    warmup: int = 200
+    one_pass: float = 0.8
+    ema: float = 0.999
+    clip_norm: float = 1.0
+    seed: int = 0
+
+
+_OPEN = {"cmu": 0.7, "reactidle": 0.3}
+
+PRESETS: Mapping[str, Config] = {
+    "tiny": Config(architecture=Architecture(pose_width=32, joint_width=8, heads=2, joint_heads=2, hidden=64, rounds=2),
+                   frames=24, long_frames=32, batch=4, steps=8, warmup=2),
+    "pose": Config(),
+    "pose-open": Config(family="open", sources=_OPEN),
+    "kaa": Config(architecture=Architecture(joint_width=24, every=2)),
+    "kaa-open": Config(family="open", sources=_OPEN, architecture=Architecture(joint_width=24, every=2)),
+}  # fmt: skip
+"""``tiny`` is for tests. ``pose`` has no joint stream (the baseline); ``kaa`` has a thin one."""

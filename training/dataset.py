@@ -1,0 +1,80 @@
+"""Windows of motion from the cache, augmented and masked, as batches of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from backend.features import Window
+from blender_addon.motion.skeleton import INDEX, JOINTS, MIRROR
+
+from .masks import POLICIES
+from .prepare.cache import Cache, Entry
+
+_MIRROR = np.array(MIRROR)
+_ARMS = [INDEX[f"{s}_{n}"] for s in ("left", "right") for n in ("shoulder", "elbow", "wrist")]
+_TRUNK = [INDEX[n] for n in ("spine1", "spine2", "spine3", "neck", "head", "left_collar", "right_collar")]
+
+
+class Windows:
+    """Draws batches of training windows.
+
+    A source is chosen by its weight, a clip by its length, a start anywhere; half are mirrored; arm
+    and trunk lengths vary by 12 % either way, so that one capture suit's proportions are not learnt
+    by heart. Clips shorter than the window are padded at the end and marked.
+
+    Args:
+        cache: the data.
+        entries: what may be drawn.
+        source_weights: share of each source; those without a weight are left out.
+        mask_weights: share of each policy of :data:`masks.POLICIES`.
+    """
+
+    def __init__(self, cache: Cache, entries: Sequence[Entry], source_weights: Mapping[str, float],
+                 mask_weights: Mapping[str, float]) -> None:  # fmt: skip
+        self.cache = cache
+        self.groups = {s: [e for e in entries if e.source == s] for s in source_weights}
+        empty = [s for s, g in self.groups.items() if not g]
+        if empty:
+            raise ValueError(f"the cache has no training clips of {empty[0]!r}")
+        self.chances = {s: np.array([e.length for e in g], float) for s, g in self.groups.items()}
+        self.chances = {s: c / c.sum() for s, c in self.chances.items()}
+        self.sources, self.weights = _normalised(source_weights)
+        self.policies, self.policy_weights = _normalised(mask_weights)
+
+    def batch(self, rng: np.random.Generator, size: int, frames: int) -> Window:
+        """``size`` windows of ``frames`` frames, in metres, not yet interpolated."""
+        rotations = np.zeros((size, frames, len(JOINTS), 4), np.float32)
+        rotations[..., 0] = 1
+        roots = np.zeros((size, frames, 3), np.float32)
+        offsets = np.empty((size, len(JOINTS), 3), np.float32)
+        known = np.zeros((size, frames, len(JOINTS)), bool)
+        root_known = np.zeros((size, frames), bool)
+        valid = np.zeros((size, frames), bool)
+        for b in range(size):
+            source = self.sources[rng.choice(len(self.sources), p=self.weights)]
+            entry = self.groups[source][rng.choice(len(self.chances[source]), p=self.chances[source])]
+            n = min(frames, entry.length)
+            at = entry.start + int(rng.integers(entry.length - n + 1))
+            rotations[b, :n] = self.cache.rotations[at : at + n]
+            roots[b, :n] = self.cache.roots[at : at + n]
+            offsets[b] = self.cache.skeletons[entry.skeleton]
+            offsets[b, _ARMS] *= rng.uniform(0.88, 1.12)
+            offsets[b, _TRUNK] *= rng.uniform(0.88, 1.12)
+            if rng.random() < 0.5:
+                rotations[b] = rotations[b][:, _MIRROR] * np.array([1, 1, -1, -1], np.float32)
+                roots[b] *= np.array([-1, 1, 1], np.float32)
+                offsets[b] = offsets[b, _MIRROR] * np.array([-1, 1, 1], np.float32)
+            policy = POLICIES[self.policies[rng.choice(len(self.policies), p=self.policy_weights)]]
+            known[b, :n], root_known[b, :n] = policy(rng, n)
+            valid[b, :n] = True
+        t = torch.from_numpy
+        return Window(t(rotations), t(roots), t(offsets), t(known), t(root_known), t(valid))
+
+
+def _normalised(weights: Mapping[str, float]) -> tuple[list[str], np.ndarray]:
+    names = list(weights)
+    values = np.array([weights[n] for n in names], float)
+    return names, values / values.sum()

@@ -1,0 +1,73 @@
+"""What a filled window is punished for, over the frames that were not given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from backend.features import Inputs, Window, forward_kinematics, poses, to_matrix
+from blender_addon.motion.skeleton import INDEX
+
+FEET = [INDEX[n] for n in ("left_ankle", "right_ankle", "left_foot", "right_foot")]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of the terms, all L1.
+
+    Attributes:
+        rotation: 6D of the local rotations (and the root's place in hip heights, 5-fold).
+        position: forward-kinematic joint positions, hip heights.
+        velocity: their frame differences.
+        contact: speed of feet that stand in the truth.
+    """
+
+    rotation: float = 1.0
+    position: float = 6.0
+    velocity: float = 10.0
+    contact: float = 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """The truth of a batch: channels ``(B, T, 135)``, positions ``(B, T, 22, 3)``, feet that stand."""
+
+    channels: Tensor
+    positions: Tensor
+    standing: Tensor
+
+
+def target(truth: Window) -> Target:
+    """Describe true windows (localised, hip heights)."""
+    m = to_matrix(truth.rotations)
+    channels = torch.cat((torch.cat((m[..., 0], m[..., 1]), -1).flatten(2), truth.root), -1)
+    _, p = forward_kinematics(m, truth.root, truth.offsets)
+    feet = p[:, :, FEET]
+    speed = (feet[:, 1:] - feet[:, :-1]).norm(dim=-1) * 30
+    floor = feet[..., 1].amin(1, keepdim=True)
+    low = feet[:, 1:, :, 1] < floor + 0.06
+    return Target(channels, p, (speed < 0.25) & low)
+
+
+def loss(out: Tensor, x: Inputs, truth: Target, weights: Weights) -> tuple[Tensor, dict[str, float]]:
+    """Mean weighted loss of filled channels ``(B, T, 135)``, and its terms for the log."""
+    matrices, root = poses(out)
+    _, p = forward_kinematics(matrices, root, x.offsets)
+    free = (~(x.rotation_known.all(-1) & x.root_known) & x.valid).to(out.dtype)  # (B, T)
+    count = free.sum().clamp(min=1)
+    pairs = torch.maximum(free[:, 1:], free[:, :-1]) * x.valid[:, 1:].to(out.dtype)
+    pair_count = pairs.sum().clamp(min=1)
+    difference = (out - truth.channels).abs()
+    rotation = (difference[..., :-3].mean(-1) * free).sum() / count
+    place = (difference[..., -3:].mean(-1) * free).sum() / count
+    position = ((p - truth.positions).abs().mean((-1, -2)) * free).sum() / count
+    step, true_step = p[:, 1:] - p[:, :-1], truth.positions[:, 1:] - truth.positions[:, :-1]
+    velocity = ((step - true_step).abs().mean((-1, -2)) * pairs).sum() / pair_count
+    slide = (step[:, :, FEET].norm(dim=-1) * truth.standing).mean(-1)
+    contact = (slide * pairs).sum() / pair_count
+    total = (weights.rotation * (rotation + 5 * place) + weights.position * position
+             + weights.velocity * velocity + weights.contact * contact)  # fmt: skip
+    terms = {"rotation": rotation, "place": place, "position": position, "velocity": velocity, "contact": contact}
+    return total, {k: float(v.detach()) for k, v in terms.items()}

@@ -1,0 +1,131 @@
+"""The cache: every clip at 30 fps on the canonical joints, quantised, in one file.
+
+Local rotations are stored as axis-angle in int16 (pi / 32767, 0.0055 degrees a step), root
+positions as float32, both as differences along time with their bytes separated, which deflate
+likes. The table of clips is JSON. Reading gives plain arrays, ready to be windowed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from blender_addon.motion import rotations
+from blender_addon.motion.clip import Clip
+from blender_addon.motion.errors import FileFormatError
+from blender_addon.motion.skeleton import JOINTS, canonical
+
+VERSION = 1
+FPS = 30.0
+STEP = np.pi / 32767
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One clip of the cache: where it lies, where it came from, which side of the split it is on."""
+
+    name: str
+    source: str
+    group: str
+    split: str
+    start: int
+    length: int
+    skeleton: int
+
+
+@dataclass(frozen=True, eq=False)
+class Cache:
+    """All clips end to end.
+
+    Attributes:
+        rotations: ``(N, 22, 4)`` float32 local quaternions, sign-continuous within a clip.
+        roots: ``(N, 3)`` float32 metres, the ground at 0.
+        skeletons: ``(S, 22, 3)`` float32 offsets.
+        entries: the table.
+    """
+
+    rotations: np.ndarray
+    roots: np.ndarray
+    skeletons: np.ndarray
+    entries: tuple[Entry, ...]
+
+    def select(self, split: str, sources: Sequence[str] | None = None) -> list[Entry]:
+        """Entries of a split, of all sources or the given ones."""
+        return [e for e in self.entries if e.split == split and (sources is None or e.source in sources)]
+
+    def clip(self, entry: Entry) -> Clip:
+        """One entry as a Clip."""
+        s = slice(entry.start, entry.start + entry.length)
+        return Clip(canonical(self.skeletons[entry.skeleton]), self.rotations[s], self.roots[s], FPS, name=entry.name)
+
+
+def save(path: Path, clips: Sequence[Clip], rows: Sequence[dict[str, str]]) -> None:
+    """Write clips (30 fps, canonical) with their ``name, source, group, split``."""
+    skeletons: list[np.ndarray] = []
+    entries: list[dict[str, object]] = []
+    start = 0
+    for clip, row in zip(clips, rows, strict=True):
+        offsets = clip.skeleton.offsets.astype(np.float32)
+        match = [i for i, s in enumerate(skeletons) if np.allclose(s, offsets, atol=1e-5)]
+        if not match:
+            skeletons.append(offsets)
+        entries.append(row | {"start": start, "length": len(clip),
+                              "skeleton": match[0] if match else len(skeletons) - 1})  # fmt: skip
+        start += len(clip)
+    turns = np.concatenate([_quantise(c.rotations) for c in clips])
+    roots = np.round(np.concatenate([c.root_positions for c in clips]) * 10_000).astype(np.int32)
+    np.savez_compressed(
+        path, turns=_pack(turns.reshape(len(turns), -1)), roots=_pack(roots), skeletons=np.array(skeletons),
+        meta=np.frombuffer(json.dumps({"version": VERSION, "joints": JOINTS, "entries": entries}).encode(), np.uint8),
+    )  # fmt: skip
+
+
+def _quantise(q: np.ndarray) -> np.ndarray:
+    return np.round(rotations.to_axis_angle(q) / STEP).astype(np.int16)
+
+
+def _pack(x: np.ndarray) -> np.ndarray:
+    """Wrapping differences along time, most significant bytes apart. ``(N, C) -> (bytes, N * C)``."""
+    d = np.diff(x, axis=0, prepend=np.zeros_like(x[:1]))
+    size = d.dtype.itemsize
+    return np.ascontiguousarray(d.T).reshape(-1).view(np.uint8).reshape(-1, size).T.copy()
+
+
+def _unpack(packed: np.ndarray, channels: int, dtype: type) -> np.ndarray:
+    d = np.ascontiguousarray(packed.T).reshape(-1).view(dtype).reshape(channels, -1).T
+    return np.cumsum(d, axis=0, dtype=dtype)
+
+
+def load(path: Path | str) -> Cache:
+    """Read a cache.
+
+    Raises:
+        FileFormatError: not a cache, or of another version.
+    """
+    with np.load(path, allow_pickle=False) as f:
+        if set(f.files) != {"turns", "roots", "skeletons", "meta"}:
+            raise FileFormatError(str(path), "not a motion cache; make one with limber-train prepare")
+        meta = json.loads(bytes(f["meta"]))
+        if meta["version"] != VERSION or tuple(meta["joints"]) != JOINTS:
+            raise FileFormatError(str(path), f"cache version {meta['version']}, expected {VERSION}")
+        turns = _unpack(f["turns"], len(JOINTS) * 3, np.int16)
+        roots = _unpack(f["roots"], 3, np.int32).astype(np.float32) / 10_000
+        skeletons = f["skeletons"]
+    q = np.empty((len(turns), len(JOINTS), 4), np.float32)
+    for s in range(0, len(turns), 50_000):  # keeps the float64 working set small
+        part = turns[s : s + 50_000].reshape(-1, len(JOINTS), 3).astype(np.float32) * np.float32(STEP)
+        q[s : s + 50_000] = rotations.from_axis_angle(part)
+    entries = tuple(Entry(**e) for e in meta["entries"])
+    for e in entries:
+        part = slice(e.start, e.start + e.length)
+        q[part] = rotations.continuous(q[part])
+    return Cache(q, roots, skeletons, entries)
+
+
+def table(cache: Cache) -> list[dict[str, object]]:
+    """The entries as plain dictionaries (for reports)."""
+    return [asdict(e) for e in cache.entries]

@@ -1,0 +1,189 @@
+"""One training loop, on Lightning Fabric: CPU, one GPU, or many with ``torchrun``; resumes exactly."""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from backend import features
+from backend.nn import diffusion
+from backend.systems.mmdm import Denoiser
+
+from . import losses
+from .config import Config
+from .dataset import Windows
+from .prepare import cache as cache_file
+
+
+class Run:
+    """Everything that a checkpoint must hold for a run to go on as if it had never stopped."""
+
+    def __init__(self, config: Config, folder: Path, data: Path, device: str = "auto", threads: int = 0) -> None:
+        torch.manual_seed(config.seed)
+        if threads:
+            torch.set_num_threads(threads)
+        self.config, self.folder = config, folder
+        precision = "bf16-mixed" if device == "cuda" else "32-true"
+        self.fabric = Fabric(accelerator="cuda" if device == "cuda" else "cpu", precision=precision)
+        self.network = Denoiser(config.architecture)
+        self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(config.ema))
+        decayed = [p for p in self.network.parameters() if p.ndim > 1]
+        plain = [p for p in self.network.parameters() if p.ndim <= 1]
+        self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": 0.01}, {"params": plain, "weight_decay": 0.0}],
+            lr=config.rate, betas=(0.9, 0.98),
+        )  # fmt: skip
+        self.model, self.optimizer = self.fabric.setup(self.network, self.optimizer)
+        self.average.to(self.fabric.device)
+        data_cache = cache_file.load(data)
+        self.windows = Windows(data_cache, data_cache.select("train"), config.sources, config.masks)
+        self.rng = np.random.default_rng(config.seed)
+        self.noise = torch.Generator(device="cpu").manual_seed(config.seed)
+        self.step = 0
+        self.frames_seen = 0
+
+    def rate(self) -> float:
+        """Warm-up, hold, and a last stretch down to nothing (1 - sqrt)."""
+        c = self.config
+        left = (c.steps - self.step) / max(c.cooldown * c.steps, 1)
+        return c.rate * min(1.0, (self.step + 1) / c.warmup) * (1.0 if left >= 1 else 1 - math.sqrt(1 - max(left, 0)))
+
+    def one_step(self) -> dict[str, float]:
+        """Draw a batch, fill it, compare, learn."""
+        c = self.config
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate()
+        # 1. data, masks and the window's own frame
+        long = self.rng.random() < c.long_share
+        size, frames = (c.batch // 2, c.long_frames) if long else (c.batch, c.frames)
+        raw = self.windows.batch(self.rng, size, frames).to(self.fabric.device)
+        jitter = torch.randn(size, generator=self.noise).to(raw.root.device) * 0.2
+        filled, frame = features.localise(features.interpolate(raw), jitter)
+        x = features.inputs(filled)
+        truth = losses.target(features.apply(raw, frame))
+        # 2. the sample: none (one-pass), or the clean difference with noise
+        scale = self.network.scale().to(x.base.device)
+        free = ~features.known_channels(x)
+        clean = (truth.channels - x.base) * free / scale
+        at = torch.randint(diffusion.STEPS, (size,), generator=self.noise)
+        at = torch.where(torch.rand(size, generator=self.noise) < c.one_pass, diffusion.STEPS, at).to(x.base.device)
+        noise = torch.randn(clean.shape, generator=self.noise).to(clean.device)
+        sample = diffusion.noisy(clean, noise, at) * free
+        # 3. predict, put back what is known, compare
+        out = x.base + self.model(x, sample, at) * scale * free
+        total, terms = losses.loss(out, x, truth, c.weights)
+        if not torch.isfinite(total):
+            raise FloatingPointError(f"loss is {float(total)} at step {self.step}: lower the rate, or look at the data")
+        # 4. learn
+        self.fabric.backward(total)
+        norm = self.fabric.clip_gradients(self.model, self.optimizer, max_norm=c.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.average.update_parameters(self.network)
+        self.step += 1
+        self.frames_seen += int(x.valid.sum())
+        return {"loss": float(total.detach()), "norm": float(norm), **terms}
+
+    # -- keeping -------------------------------------------------------------------------------------
+
+    def save(self, path: Path | None = None) -> None:
+        """Write a checkpoint beside the old one, then take its place: never half a file."""
+        path = path or self.folder / "last.pt"
+        state: dict[str, Any] = {
+            "config": asdict(self.config), "network": self.network.state_dict(), "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(), "rng": self.rng.bit_generator.state,
+            "noise": self.noise.get_state(), "torch": torch.get_rng_state(),
+            "step": self.step, "frames_seen": self.frames_seen,
+        }  # fmt: skip
+        part = path.with_suffix(".part")
+        torch.save(state, part)
+        part.replace(path)
+
+    def load(self, path: Path) -> None:
+        """Go on exactly where a checkpoint stopped."""
+        state = torch.load(path, weights_only=False, map_location="cpu")
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.rng.bit_generator.state = state["rng"]
+        self.noise.set_state(state["noise"])
+        torch.set_rng_state(state["torch"])
+        self.step, self.frames_seen = state["step"], state["frames_seen"]
+
+    def start_from(self, path: Path) -> None:
+        """Take over another run's weights and place in time; what is new (a joint stream) starts fresh.
+
+        The optimiser starts fresh too: its moments belong to other parameters.
+        """
+        state = torch.load(path, weights_only=False, map_location="cpu")
+        missing, unexpected = self.network.load_state_dict(state["network"], strict=False)
+        if unexpected:
+            raise ValueError(f"{path} has parameters this network lacks: {unexpected[0]}")
+        self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(self.config.ema))
+        self.step, self.frames_seen = state["step"], state["frames_seen"]
+        print(f"started from {path} at step {self.step}; new parameters: {len(missing)}", flush=True)
+
+
+def train(config: Config, folder: Path, data: Path, *, start: Path | None = None, device: str = "auto",
+          threads: int = 0, save_every: float = 120.0) -> Run:  # fmt: skip
+    """Train, or go on training, in ``folder`` (``last.pt``, ``log.csv``)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    run = Run(config, folder, data, device, threads)
+    last = folder / "last.pt"
+    if last.exists():
+        run.load(last)
+    elif start is not None:
+        run.start_from(start)
+    print(f"{sum(p.numel() for p in run.network.parameters()) / 1e6:.2f} M parameters, step {run.step}", flush=True)
+    began, saved, first, sums = time.perf_counter(), time.perf_counter(), run.frames_seen, {}
+    while run.step < config.steps:
+        for k, v in run.one_step().items():
+            sums[k] = sums.get(k, 0.0) + v
+        now = time.perf_counter()
+        if run.step % 50 == 0 or run.step == config.steps:
+            speed = (run.frames_seen - first) / (now - began)
+            means = {k: v / 50 for k, v in sums.items()}
+            sums = {}
+            left = (config.steps - run.step) * (now - began) / max((run.frames_seen - first) / max(run.frames_seen, 1) * run.step, 1)
+            print(f"step {run.step}/{config.steps}  loss {means['loss']:.4f}  position {means['position']:.4f}  "
+                  f"{speed:.0f} frames/s  {left / 60:.0f} min left", flush=True)  # fmt: skip
+            _log(folder / "log.csv", {"step": run.step, "frames": run.frames_seen, "rate": run.rate(), **means})
+        if now - saved > save_every:
+            run.save()
+            saved = now
+    run.save()
+    return run
+
+
+def _log(path: Path, row: dict[str, float]) -> None:
+    new = not path.exists()
+    with path.open("a", newline="") as f:
+        writer = csv.DictWriter(f, list(row))
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def averaged(run_file: Path) -> tuple[Config, Denoiser]:
+    """The averaged network of a checkpoint, for evaluation and export."""
+    from backend.systems.mmdm import Architecture
+
+    state = torch.load(run_file, weights_only=False, map_location="cpu")
+    saved = dict(state["config"])
+    architecture, weights = Architecture(**saved.pop("architecture")), losses.Weights(**saved.pop("weights"))
+    config = replace(Config(), architecture=architecture, weights=weights, **saved)
+    network = Denoiser(architecture)
+    tensors: dict[str, Tensor] = {k.removeprefix("module."): v for k, v in state["average"].items() if k != "n_averaged"}
+    nn.Module.load_state_dict(network, tensors)
+    return config, network.eval()
