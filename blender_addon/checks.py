@@ -1,0 +1,70 @@
+"""Why a button cannot be pressed, in a few words. Cheap: called with every drawing of the panel."""
+
+from __future__ import annotations
+
+import bpy
+
+from . import jobs, plans, properties
+
+
+def active_armature(context: bpy.types.Context) -> bpy.types.Object | None:
+    """The armature that the panel is about."""
+    obj = context.object
+    return obj if obj is not None and obj.type == "ARMATURE" else None
+
+
+def running(obj: bpy.types.Object | None) -> jobs.Job | None:
+    """The run that goes on on ``obj``."""
+    session = jobs.current()
+    job = session.job(obj) if session else None
+    return job if job is not None and not job.over else None
+
+
+def why_no_run(context: bpy.types.Context) -> str:
+    """Why In-between cannot be pressed; "" if it can."""
+    obj = active_armature(context)
+    if obj is None:
+        return "Select an armature"
+    if running(obj) is not None:
+        return "This armature is being worked on. Wait, or cancel"
+    if properties.under_review(obj):
+        return "Accept or discard the result first"
+    if not obj.is_editable:
+        return "The armature is linked from another file. Make a library override of it"
+    data = obj.animation_data
+    if data is not None and data.use_tweak_mode:
+        return "Leave the NLA strip's tweak mode first"
+    if data is None or data.action is None:
+        return "No keys: key at least two poses"
+    session = jobs.current()
+    character = session.characters.get(obj) if session else None
+    if character is not None and character.bone_map is None:
+        return f"The bones are not understood: {character.problem}"
+    return ""
+
+
+def why_not_again(context: bpy.types.Context) -> str:
+    """Why Make Again cannot be pressed; "" if it can."""
+    obj = active_armature(context)
+    if obj is None:
+        return "Select an armature"
+    if running(obj) is not None:
+        return "This armature is being worked on. Wait, or cancel"
+    if not obj.is_editable:
+        return "The armature is linked from another file. Make a library override of it"
+    data = obj.animation_data
+    if data is None or data.action is None or plans.PROVENANCE not in data.action:
+        return "The armature's Action was not made by Limber"
+    return ""
+
+
+def why_no_decision(context: bpy.types.Context) -> str:
+    """Why results cannot be accepted or discarded; "" if they can."""
+    obj = active_armature(context)
+    if obj is None:
+        return "Select an armature"
+    if running(obj) is not None:
+        return "This armature is being worked on. Wait, or cancel"
+    if not properties.under_review(obj):
+        return "There is no result to decide on"
+    return ""

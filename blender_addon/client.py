@@ -1,0 +1,179 @@
+"""Talks to the backend over HTTP on this computer. Standard library only; no bpy.
+
+Every call may wait for the network, so they are made from worker threads, never from Blender's
+main thread. A transport can be passed in, so that tests can cut, slow or bend the connection.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from .motion.errors import BackendError, InvalidRequestError, JobCancelled, LimberError
+
+MAX_ANSWER = 2 * 1024**3
+SECONDS = 10.0
+TRANSFER_SECONDS = 120.0
+"""A request of 200,000 frames is 80 MB; on a busy computer that takes longer than a question."""
+
+QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
+
+
+class Answer(NamedTuple):
+    """Status and body of an HTTP answer."""
+
+    status: int
+    body: bytes
+
+
+class Transport(Protocol):
+    """Carries one HTTP request; raises BackendError when there is no answer."""
+
+    def __call__(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], seconds: float
+    ) -> Answer: ...
+
+
+@dataclass(frozen=True)
+class Loopback:
+    """HTTP to a port of this computer, one connection a call (they are rare and local)."""
+
+    port: int
+    host: str = "127.0.0.1"
+
+    def __call__(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], seconds: float
+    ) -> Answer:
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=seconds)
+        try:
+            connection.request(method, path, body, dict(headers))
+            answer = connection.getresponse()
+            data = answer.read(MAX_ANSWER)
+            if len(data) == MAX_ANSWER:
+                raise BackendError(f"The backend's answer to {path} is too large.")
+            return Answer(answer.status, data)
+        except TimeoutError as error:
+            raise BackendError(f"The backend did not answer within {seconds:.0f} s.") from error
+        except (OSError, http.client.HTTPException) as error:
+            raise BackendError(f"The backend does not answer ({type(error).__name__}: {error}).") from error
+        finally:
+            connection.close()
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """How far a job is.
+
+    Attributes:
+        state: queued, running, done, failed or cancelled.
+        step, total: sampling steps done and to do.
+        eta_seconds: estimated remaining time; None where it is not known yet.
+        elapsed_seconds: since it was taken up.
+        error: what went wrong, for ``failed``.
+    """
+
+    state: str
+    step: int
+    total: int
+    eta_seconds: float | None
+    elapsed_seconds: float
+    error: LimberError | None = None
+
+
+class Client:
+    """The backend's interface as functions.
+
+    Args:
+        transport: how a request gets there.
+        token: shown with every call.
+    """
+
+    def __init__(self, transport: Transport, token: str) -> None:
+        self._transport, self._token = transport, token
+
+    def health(self) -> dict[str, Any]:
+        """Version, protocol and what is loaded."""
+        return self._json("GET", "/v1/health")
+
+    def models(self) -> list[dict[str, Any]]:
+        """The bundles, with licence, systems and tasks."""
+        answer = self._json("GET", "/v1/models")
+        models = answer.get("models") if isinstance(answer, dict) else answer
+        if not isinstance(models, list):
+            raise BackendError("The backend's list of models makes no sense.")
+        return models
+
+    def submit(self, request: bytes) -> str:
+        """Hand in a request (.npz); the job's number."""
+        answer = self._json("POST", "/v1/jobs", request, TRANSFER_SECONDS)
+        return str(_entry(answer, "job"))
+
+    def status(self, job: str) -> JobStatus:
+        """How far ``job`` is."""
+        answer = self._json("GET", f"/v1/jobs/{job}")
+        error = answer.get("error")
+        try:
+            return JobStatus(
+                str(_entry(answer, "state")), int(answer.get("step") or 0), int(answer.get("total") or 0),
+                None if answer.get("eta_seconds") is None else float(answer["eta_seconds"]),
+                float(answer.get("elapsed_seconds") or 0.0), _error(error, 0) if error else None,
+            )  # fmt: skip
+        except (TypeError, ValueError) as problem:
+            raise BackendError(f"The backend's answer about job {job} makes no sense.") from problem
+
+    def result(self, job: str) -> bytes:
+        """The finished job's result (.npz)."""
+        return self._call("GET", f"/v1/jobs/{job}/result", None, TRANSFER_SECONDS)
+
+    def cancel(self, job: str) -> None:
+        """Stop the computation of ``job``; one that is gone already is fine."""
+        try:
+            self._call("DELETE", f"/v1/jobs/{job}", None, SECONDS)
+        except JobCancelled:
+            return
+
+    def _json(self, method: str, path: str, body: bytes | None = None, seconds: float = SECONDS) -> Any:
+        data = self._call(method, path, body, seconds)
+        try:
+            return json.loads(data)
+        except ValueError as error:
+            raise BackendError(f"The backend's answer to {path} is not JSON.") from error
+
+    def _call(self, method: str, path: str, body: bytes | None, seconds: float) -> bytes:
+        headers = {"Authorization": f"Bearer {self._token}"}
+        if body is not None:
+            headers["Content-Type"] = "application/octet-stream"
+        answer = self._transport(method, path, body, headers, seconds)
+        if 200 <= answer.status < 300:
+            return answer.body
+        try:
+            error = json.loads(answer.body)["error"]
+        except (ValueError, KeyError, TypeError):
+            error = None
+        raise _error(error, answer.status)
+
+
+def _entry(answer: Any, key: str) -> Any:
+    if not isinstance(answer, dict) or key not in answer:
+        raise BackendError(f"The backend's answer has no {key!r}.")
+    return answer[key]
+
+
+def _error(error: Any, status: int) -> LimberError:
+    """The error that the backend described, as one of ours.
+
+    Args:
+        error: ``{"field", "problem", "remedy", "message"}`` or whatever came.
+        status: HTTP status, 0 for a job's own error.
+    """
+    if isinstance(error, dict) and error.get("field"):
+        return InvalidRequestError(str(error["field"]), str(error.get("problem") or error.get("message") or ""),
+                                   str(error.get("remedy") or ""))  # fmt: skip
+    if isinstance(error, dict) and (error.get("message") or error.get("problem")):
+        message = str(error.get("message") or error["problem"])
+        remedy = str(error.get("remedy") or "")
+        return BackendError(message if not remedy or remedy in message else f"{message} {remedy}")
+    return BackendError(f"The backend answered with status {status} and no reason.")

@@ -1,0 +1,378 @@
+"""Runs: from the button to the result, in slices that Blender does not feel.
+
+A :class:`Job` reads keys (main thread, in slices), talks to the backend (its own thread), and
+writes the result (main thread, in slices; one undo step). The :class:`Session` holds the jobs, one
+an armature at most, and the backend. Blender's data is looked up again by its session number in
+every slice, because undo, loading and deleting leave dangling references behind.
+
+In Blender a timer calls :meth:`Session.tick`; in background mode, where there are no timers,
+:meth:`Session.run` does the same until a job is over.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Callable, Generator
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import bpy
+
+from . import client, conversation, mapping, preferences, process, transfer
+from .motion.errors import BackendError, InvalidRequestError, JobCancelled, LimberError, MappingError
+
+READING, STARTING, SENDING, QUEUED, RUNNING, FETCHING, WRITING = (
+    "READING", "STARTING", "SENDING", "QUEUED", "RUNNING", "FETCHING", "WRITING",
+)  # fmt: skip
+DONE, FAILED, CANCELLED = "DONE", "FAILED", "CANCELLED"
+OVER = (DONE, FAILED, CANCELLED)
+
+SLICE_SECONDS = 0.012
+"""Work per tick on the main thread; a single step of a generator may take longer, hence far below 50 ms."""
+
+BUSY_SECONDS, WATCH_SECONDS = 0.02, 0.5
+PACKAGE_FOLDER = Path(__file__).resolve().parent
+
+
+class Job:
+    """One run on one armature.
+
+    Attributes:
+        uid: session number of the armature object; survives renaming and undo.
+        name: the object's name when it was started, for messages.
+        plan: what was asked for.
+        phase: one of the names above.
+        step, total, eta: the backend's progress; ``eta`` in seconds or None.
+        error: why it failed.
+        first_progress: seconds from the start to the backend's first answer about it.
+        longest_hold: longest time in seconds that the main thread was held at once.
+    """
+
+    def __init__(self, obj: bpy.types.Object, plan: transfer.Plan) -> None:
+        self.uid, self.name, self.plan = obj.session_uid, obj.name, plan
+        self.phase, self.step, self.total = READING, 0, 0
+        self.eta: float | None = None
+        self.error: LimberError | None = None
+        self.began, self.ended = time.monotonic(), 0.0
+        self.first_progress: float | None = None
+        self.longest_hold = 0.0
+        self.cancelled = threading.Event()
+        self.events: SimpleQueue[conversation.Event] = SimpleQueue()
+        self.collected: transfer.Collected | None = None
+        self.answers: transfer.Answers | None = None
+        self.work: Generator[None, None, Any] | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.phase in OVER
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been running, or ran."""
+        return (self.ended or time.monotonic()) - self.began
+
+    def end(self, phase: str, error: LimberError | None = None) -> None:
+        """Close it: what its thread still brings is thrown away, and what it half wrote is removed."""
+        if self.over:
+            return
+        self.phase, self.error, self.ended = phase, error, time.monotonic()
+        self.cancelled.set()
+        self.put_aside()
+        self.collected = self.answers = None
+
+    def put_aside(self) -> None:
+        """Stop reading or writing in the middle; a generator cleans up after itself."""
+        if self.work is not None:
+            self.work.close()
+            self.work = None
+
+
+class Session:
+    """Everything that lives as long as the add-on is enabled.
+
+    Args:
+        wake: has :meth:`tick` called soon, and then as often as it asks for.
+    """
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self.wake = wake
+        self.jobs: dict[int, Job] = {}
+        self.backend: process.Backend | None = None
+        self.backend_problem = ""
+        self.models: list[dict[str, Any]] = []
+        self.defect = ""
+        self.characters = mapping.Characters()
+        self.looked_at = False
+        self._asked: conversation.Models | None = None
+        self._shown: object = None
+
+    # -- the backend ---------------------------------------------------------------------------
+
+    @property
+    def backend_state(self) -> str:
+        """``STOPPED``, ``STARTING``, ``READY`` or ``CRASHED``."""
+        if self.backend is None:
+            return process.CRASHED if self.backend_problem else process.STOPPED
+        return self.backend.state
+
+    def start_backend(self) -> process.Backend:
+        """The running backend, started if need be.
+
+        Raises:
+            BackendError: there is no Python for it, or it cannot be started.
+        """
+        if self.backend is not None and self.backend.state in (process.STARTING, process.READY):
+            return self.backend
+        settings = preferences.get()
+        self.models, self._asked, self.backend_problem = [], None, ""
+        try:
+            python = process.find_python(settings.python, settings.environment)
+            folder = process.source_folder(PACKAGE_FOLDER)
+            self.backend = process.Backend([str(python), "-m", "backend", "serve"], folder)
+            self.backend.start()
+        except BackendError as error:
+            self.backend_problem = str(error)
+            raise
+        self.wake()
+        return self.backend
+
+    def stop_backend(self, wait: bool = False) -> None:
+        """End the backend; running jobs fail with it."""
+        if self.backend is not None:
+            self.backend.stop(wait)
+            self.backend = None
+        self.backend_problem = ""
+
+    def backend_line(self) -> str:
+        """One line about the backend, for people."""
+        state = self.backend_state
+        if state == process.CRASHED:
+            return self.backend_problem or (self.backend.problem if self.backend else "")
+        return {process.STOPPED: "Backend: not running", process.STARTING: "Backend: starting",
+                process.READY: "Backend: ready"}[state]  # fmt: skip
+
+    # -- runs ----------------------------------------------------------------------------------
+
+    def job(self, obj: bpy.types.Object | None) -> Job | None:
+        """The armature's latest run."""
+        return None if obj is None else self.jobs.get(obj.session_uid)
+
+    def start(self, obj: bpy.types.Object, plan: transfer.Plan) -> Job:
+        """Begin a run and return at once.
+
+        Raises:
+            InvalidRequestError: one is running on this armature already.
+        """
+        running = self.job(obj)
+        if running is not None and not running.over:
+            raise InvalidRequestError("armature", f"{obj.name} is being worked on", "Wait for it, or cancel it.")
+        job = self.jobs[obj.session_uid] = Job(obj, plan)
+        try:
+            self.start_backend()
+        except BackendError as error:
+            job.end(FAILED, error)
+        self.wake()
+        return job
+
+    def run(self, job: Job) -> Job:
+        """Work until ``job`` is over; for background mode and scripts.
+
+        Raises:
+            LimberError: it failed; JobCancelled: it was cancelled.
+        """
+        while not job.over:
+            self.pump()
+            if not job.over and job.work is None:
+                time.sleep(BUSY_SECONDS / 2)
+        if job.error is not None:
+            raise job.error
+        if job.phase == CANCELLED:
+            raise JobCancelled("cancelled")
+        return job
+
+    def cancel(self, job: Job) -> None:
+        """Stop the computation; the backend is told by the job's own thread."""
+        job.end(CANCELLED)
+
+    def file_closing(self) -> None:
+        """The file that the jobs belong to closes."""
+        for job in self.jobs.values():
+            job.end(CANCELLED)
+        self.jobs.clear()
+        self.characters.forget()
+
+    def data_replaced(self) -> None:
+        """Undo or redo: what was being read or written is read or written again."""
+        self.characters.forget()
+        for job in self.jobs.values():
+            job.put_aside()
+        self.wake()
+
+    def forget_characters(self) -> None:
+        """Bones changed: mappings are found again when they are next looked at."""
+        self.characters.forget()
+
+    def close(self) -> None:
+        """Cancel everything and end the backend."""
+        self.file_closing()
+        self.stop_backend()
+
+    # -- the pump ------------------------------------------------------------------------------
+
+    def tick(self) -> float | None:
+        """For the timer: :meth:`pump`, guarded, and when to come again."""
+        try:
+            again = self.pump()
+        except Exception as error:  # noqa: BLE001  Blender drops a timer that raises without a word
+            traceback.print_exc()
+            self.defect = f"{type(error).__name__}: {error}"
+            for job in self.jobs.values():
+                job.end(FAILED, LimberError(f"A defect in Limber: {self.defect}. Nothing of yours was changed."))
+            again = WATCH_SECONDS
+        self._redraw_if_changed()
+        return again
+
+    def pump(self) -> float | None:
+        """One slice of whatever is to be done.
+
+        Returns:
+            Seconds until there is more to do; None: nothing, until :meth:`wake`.
+        """
+        busy = False
+        for job in list(self.jobs.values()):
+            if not job.over:
+                began = time.perf_counter()
+                self._advance(job)
+                job.longest_hold = max(job.longest_hold, time.perf_counter() - began)
+                busy = True
+        found = self.characters.find_wanted(find_object)
+        self._watch_backend()
+        if busy or found:
+            return BUSY_SECONDS
+        watching = self.backend is not None and self.backend.state in (process.STARTING, process.READY)
+        return WATCH_SECONDS if watching else None
+
+    def _advance(self, job: Job) -> None:
+        try:
+            self._take_events(job)
+            obj = find_object(job.uid)
+            if obj is None:
+                raise BackendError(f"{job.name} is gone, so its motion was thrown away.")
+            if job.phase == READING:
+                if self._slice(job, lambda: transfer.collect(obj, job.plan, self._character(obj))):
+                    self._converse(job)
+            elif job.phase == WRITING:
+                answers, collected = job.answers, job.collected
+                assert answers is not None and collected is not None
+                if self._slice(job, lambda: transfer.write(obj, collected, answers, job)):
+                    job.end(DONE)
+        except LimberError as error:
+            job.end(CANCELLED if isinstance(error, JobCancelled) else FAILED, error)
+
+    def _slice(self, job: Job, make: Callable[[], Generator[None, None, Any]]) -> bool:
+        """Go on with the job's generator for a while; True when it has come to its end."""
+        if job.work is None:
+            job.work = make()
+        until = time.perf_counter() + SLICE_SECONDS
+        try:
+            while time.perf_counter() < until:
+                next(job.work)
+        except StopIteration as end:
+            job.work = None
+            if job.phase == READING:
+                job.collected = end.value
+            return True
+        return False
+
+    def _character(self, obj: bpy.types.Object) -> mapping.Character:
+        character = self.characters.get(obj)
+        if character is None:
+            character = self.characters.find(obj)
+        if character.bone_map is None:
+            raise MappingError(character.problem)
+        return character
+
+    def _converse(self, job: Job) -> None:
+        assert job.collected is not None
+        job.phase = STARTING
+        talk = conversation.Talk(self.start_backend(), job.collected, job.cancelled, job.events)
+        threading.Thread(target=talk.run, name="limber-job", daemon=True).start()
+
+    def _take_events(self, job: Job) -> None:
+        while True:
+            try:
+                kind, value = job.events.get_nowait()
+            except Empty:
+                return
+            if kind == "failed":
+                raise value
+            if kind == "answers":
+                job.answers, job.phase = value, WRITING
+            elif kind == "phase":
+                job.phase = value
+            elif kind == "status":
+                if job.first_progress is None:
+                    job.first_progress = time.monotonic() - job.began
+                job.phase = QUEUED if value.state == client.QUEUED else RUNNING
+                job.step, job.total, job.eta = value.step, value.total, value.eta_seconds
+
+    def _watch_backend(self) -> None:
+        """Start it early if the panel is looked at; ask it once what it can do."""
+        if self.looked_at and self.backend is None and not self.backend_problem and preferences.get().early_start:
+            self.looked_at = False
+            try:
+                self.start_backend()
+            except BackendError:
+                return  # kept in backend_problem, which the panel shows
+        if self.backend is None or self.backend.state != process.READY:
+            return
+        if self._asked is None:
+            self._asked = conversation.Models(self.backend)
+        self.models = self._asked.models
+
+    def _redraw_if_changed(self) -> None:
+        """Have the sidebars drawn again when what they show is another than before."""
+        shown = (
+            self.backend_state, self.backend_problem, self.defect, len(self.models), self.characters.version,
+            tuple((j.uid, j.phase, j.step, j.total, j.eta and round(j.eta), j.error) for j in self.jobs.values()),
+        )  # fmt: skip
+        if shown == self._shown:
+            return
+        self._shown = shown
+        manager = bpy.context.window_manager
+        for window in manager.windows if manager else ():
+            for area in window.screen.areas:
+                if area.type == "VIEW_3D":
+                    area.tag_redraw()
+
+
+def find_object(uid: int) -> bpy.types.Object | None:
+    """The armature object with this session number, wherever undo or renaming put it."""
+    return next((obj for obj in bpy.data.objects if obj.session_uid == uid and obj.type == "ARMATURE"), None)
+
+
+_session: Session | None = None
+
+
+def current() -> Session | None:
+    """The session, while the add-on is enabled."""
+    return _session
+
+
+def open_session(wake: Callable[[], None]) -> Session:
+    """Called at registration."""
+    global _session  # noqa: PLW0603  one add-on, one session
+    _session = Session(wake)
+    return _session
+
+
+def close_session() -> None:
+    """Called when the add-on is disabled."""
+    global _session  # noqa: PLW0603
+    if _session is not None:
+        _session.close()
+        _session = None

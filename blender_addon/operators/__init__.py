@@ -1,0 +1,7 @@
+"""The buttons, each usable from Python and each one undo step."""
+
+from __future__ import annotations
+
+from . import decide, run
+
+CLASSES = (*run.CLASSES, *decide.CLASSES)

@@ -1,0 +1,73 @@
+"""What becomes of the results: keep one, none, or look at the next. Each is one undo step.
+
+No postponed annotations here: Blender reads the properties from them.
+"""
+
+import bpy
+
+from .. import checks, review
+
+
+class _Decision:
+    """Operators that need results under review."""
+
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Says why not."""
+        reason = checks.why_no_decision(context)
+        if reason:
+            cls.poll_message_set(reason)  # type: ignore[attr-defined]
+        return not reason
+
+
+class LIMBER_OT_accept(_Decision, bpy.types.Operator):
+    """Keep the result that is shown. The original Action stays in the file, the other results go"""
+
+    bl_idname = "limber.accept"
+    bl_label = "Accept"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Keep it."""
+        review.accept(checks.active_armature(context))
+        return {"FINISHED"}
+
+
+class LIMBER_OT_discard(_Decision, bpy.types.Operator):
+    """Go back to the original Action and throw the results away"""
+
+    bl_idname = "limber.discard"
+    bl_label = "Discard"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Throw them away."""
+        review.discard(checks.active_armature(context))
+        return {"FINISHED"}
+
+
+class LIMBER_OT_next_variation(_Decision, bpy.types.Operator):
+    """Show the next result"""
+
+    bl_idname = "limber.next_variation"
+    bl_label = "Next Variation"
+
+    step: bpy.props.IntProperty(name="Step", default=1, description="How many further; negative goes back")
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs another one to show."""
+        if not super().poll(context):
+            return False
+        if review.count(checks.active_armature(context)) < 2:
+            cls.poll_message_set("There is one result. Set Variations above 1 before the run")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Show it."""
+        review.show_next(checks.active_armature(context), self.step)
+        return {"FINISHED"}
+
+
+CLASSES = (LIMBER_OT_accept, LIMBER_OT_discard, LIMBER_OT_next_variation)

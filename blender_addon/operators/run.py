@@ -1,0 +1,142 @@
+"""Starting, cancelling, making again, and the backend.
+
+No postponed annotations here: Blender reads the properties from them.
+"""
+
+import bpy
+
+from .. import checks, jobs, plans, properties
+from ..motion.errors import LimberError
+
+
+def report(operator: bpy.types.Operator, error: LimberError) -> set[str]:
+    """Tell the person; from Python the same becomes a RuntimeError."""
+    operator.report({"ERROR"}, str(error))
+    return {"CANCELLED"}
+
+
+def begin(operator: bpy.types.Operator, obj: bpy.types.Object, plan: plans.Plan, wait: bool) -> set[str]:
+    """Start ``plan`` on ``obj``; wait for it where asked to, and where there are no timers."""
+    session = jobs.current()
+    assert session is not None, "operators exist only while the session does"
+    try:
+        job = session.start(obj, plan)
+        if wait or bpy.app.background:
+            session.run(job)
+    except LimberError as error:
+        return report(operator, error)
+    return {"FINISHED"}
+
+
+class LIMBER_OT_inbetween(bpy.types.Operator):
+    """Fill the motion between the keys of the active armature. Every key stays exactly as it is, and the
+    result is a new Action"""
+
+    bl_idname = "limber.inbetween"
+    bl_label = "In-between"
+    bl_options = {"REGISTER"}
+
+    wait: bpy.props.BoolProperty(
+        name="Wait", default=False, options={"SKIP_SAVE"},
+        description="Return only when the result is there (always so in background mode)",
+    )  # fmt: skip
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Says why not."""
+        reason = checks.why_no_run(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Start it."""
+        obj = checks.active_armature(context)
+        assert obj is not None
+        try:
+            plan = plans.from_settings(obj, context.scene, properties.settings(context.scene))
+        except LimberError as error:
+            return report(self, error)
+        return begin(self, obj, plan, self.wait)
+
+
+class LIMBER_OT_make_again(bpy.types.Operator):
+    """Make this result once more from what is kept on its Action: the same model, seed, keys and text"""
+
+    bl_idname = "limber.make_again"
+    bl_label = "Make Again"
+    bl_options = {"REGISTER"}
+
+    action: bpy.props.StringProperty(
+        name="Action", options={"SKIP_SAVE"}, description="Name of the result; empty: the armature's current Action"
+    )
+    wait: bpy.props.BoolProperty(
+        name="Wait", default=False, options={"SKIP_SAVE"},
+        description="Return only when the result is there (always so in background mode)",
+    )  # fmt: skip
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Says why not."""
+        reason = checks.why_not_again(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Start it."""
+        obj = checks.active_armature(context)
+        assert obj is not None
+        try:
+            plan = plans.from_action(obj, self.action)
+        except LimberError as error:
+            return report(self, error)
+        return begin(self, obj, plan, self.wait)
+
+
+class LIMBER_OT_cancel(bpy.types.Operator):
+    """Stop the computation. Nothing is changed"""
+
+    bl_idname = "limber.cancel"
+    bl_label = "Cancel"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only while something runs."""
+        if checks.running(checks.active_armature(context)) is None:
+            cls.poll_message_set("Nothing is running on this armature")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Stop it."""
+        session, job = jobs.current(), checks.running(checks.active_armature(context))
+        if session is None or job is None:
+            return {"CANCELLED"}
+        session.cancel(job)
+        return {"FINISHED"}
+
+
+class LIMBER_OT_restart_backend(bpy.types.Operator):
+    """End the backend, if it runs, and start it anew. Runs that wait for it fail; nothing else changes"""
+
+    bl_idname = "limber.restart_backend"
+    bl_label = "Restart Backend"
+    bl_options = {"REGISTER"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Restart it."""
+        del context
+        session = jobs.current()
+        if session is None:
+            return {"CANCELLED"}
+        session.stop_backend()
+        try:
+            session.start_backend()
+        except LimberError as error:
+            return report(self, error)
+        return {"FINISHED"}
+
+
+CLASSES = (LIMBER_OT_inbetween, LIMBER_OT_make_again, LIMBER_OT_cancel, LIMBER_OT_restart_backend)

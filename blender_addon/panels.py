@@ -1,0 +1,233 @@
+"""The "Limber" tab of the 3D view's sidebar. Drawing looks only at what is known; it never works."""
+
+from __future__ import annotations
+
+import textwrap
+
+import bpy
+
+from . import checks, jobs, mapping, process, properties, review
+from .motion.errors import InvalidRequestError, LimberError
+
+CATEGORY = "Limber"
+PHASES = {
+    jobs.READING: "Reading the keys",
+    jobs.STARTING: "Starting the backend",
+    jobs.SENDING: "Sending",
+    jobs.QUEUED: "Waiting for its turn",
+    jobs.RUNNING: "Filling the motion",
+    jobs.FETCHING: "Fetching the result",
+    jobs.WRITING: "Writing the Action",
+}
+LINES_SHOWN = 6
+NAMES_SHOWN = 6
+
+
+class LIMBER_PT_main(bpy.types.Panel):
+    """Character, range, what is kept, In-between."""
+
+    bl_idname = "LIMBER_PT_main"
+    bl_label = "In-between"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = CATEGORY
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Called by Blender for every drawing."""
+        session = jobs.current()
+        if session is None:
+            return
+        if not session.looked_at:
+            session.looked_at = True
+            session.wake()
+        width = context.region.width if context.region else 300
+        obj, layout = checks.active_armature(context), self.layout
+        draw_character(layout, obj, session, width)
+        job = checks.running(obj)
+        column = layout.column()
+        column.enabled = job is None
+        draw_settings(column, obj, context)
+        if job is None:
+            row = layout.row()
+            row.scale_y = 1.5
+            row.operator("limber.inbetween", icon="ANIM")
+            reason = checks.why_no_run(context)
+            if reason and obj is not None and not properties.under_review(obj):
+                wrapped(layout, reason, width, "INFO")
+        else:
+            draw_progress(layout, job, width)
+        draw_error(layout, session, obj, width)
+        draw_review(layout, obj, width)
+        draw_backend(layout, session, width)
+
+
+def wrapped(layout: bpy.types.UILayout, text: str, width: int, icon: str = "NONE", alert: bool = False) -> None:
+    """A label over as many lines as the sidebar's width needs; Blender cuts long ones off."""
+    scale = bpy.context.preferences.system.ui_scale
+    characters = max(16, int((width / scale - 60) / 6.2))
+    column = layout.column(align=True)
+    column.alert = alert
+    column.scale_y = 0.8
+    for n, line in enumerate(textwrap.wrap(text, characters) or [""]):
+        column.label(text=line, icon=icon if n == 0 else ("BLANK1" if icon != "NONE" else "NONE"))  # type: ignore[arg-type]
+
+
+def draw_character(
+    layout: bpy.types.UILayout, obj: bpy.types.Object | None, session: jobs.Session, width: int
+) -> None:
+    """The armature and how far it is understood."""
+    if obj is None:
+        layout.label(text="Select an armature", icon="ARMATURE_DATA")
+        return
+    box = layout.box()
+    box.label(text=obj.name, icon="ARMATURE_DATA")
+    character = session.characters.get(obj)
+    if character is None:
+        session.characters.want(obj)
+        session.wake()
+        box.label(text="Looking at the bones ...")
+        return
+    if character.bone_map is None:
+        wrapped(box, character.problem, width, "ERROR", alert=True)
+        return
+    box.label(text=mapping.headline(character), icon="CHECKMARK" if not character.missing else "QUESTION")
+    if character.missing:
+        names = [name.replace("_", " ") for name in character.missing]
+        more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+        wrapped(box, f"Without a bone: {', '.join(names[:NAMES_SHOWN])}{more}", width)
+
+
+def draw_settings(layout: bpy.types.UILayout, obj: bpy.types.Object | None, context: bpy.types.Context) -> None:
+    """Range, what is kept, and how."""
+    scene = context.scene
+    settings = properties.settings(scene)
+    column = layout.column()
+    column.use_property_split = True
+    column.use_property_decorate = False
+    column.row().prop(settings, "range_mode", expand=True)
+    if settings.range_mode == "OWN":
+        pair = column.column(align=True)
+        pair.prop(settings, "start")
+        pair.prop(settings, "end")
+    elif settings.range_mode == "SCENE":
+        start, end = (
+            (scene.frame_preview_start, scene.frame_preview_end)
+            if scene.use_preview_range
+            else (scene.frame_start, scene.frame_end)
+        )
+        which = "Preview range" if scene.use_preview_range else "Scene range"
+        row = column.row()
+        row.alignment = "RIGHT"
+        row.label(text=f"{which}: {start} to {end}")
+    column.row().prop(settings, "keep", expand=True)
+    column.prop(settings, "variations")
+
+
+def draw_progress(layout: bpy.types.UILayout, job: jobs.Job, width: int) -> None:
+    """The bar, the remaining time and Cancel."""
+    column = layout.column()
+    factor = job.step / job.total if job.total else 0.0
+    column.progress(factor=factor, type="BAR", text=progress_text(job))
+    column.operator("limber.cancel", icon="CANCEL")
+
+
+def progress_text(job: jobs.Job) -> str:
+    """``Filling the motion 3/10, 4 s left``."""
+    text = PHASES.get(job.phase, job.phase.title())
+    if job.phase == jobs.RUNNING and job.total:
+        text += f" {job.step}/{job.total}"
+        if job.eta is not None:
+            text += f", {max(job.eta, 0):.0f} s left"
+    return text
+
+
+def draw_error(
+    layout: bpy.types.UILayout, session: jobs.Session, obj: bpy.types.Object | None, width: int
+) -> None:
+    """Why the last run failed: the field, what is wrong, and what to do."""
+    job = session.job(obj)
+    if job is not None and job.phase == jobs.FAILED and job.error is not None:
+        box = layout.box()
+        for n, line in enumerate(error_lines(job.error)):
+            wrapped(box, line, width, "ERROR" if n == 0 else "NONE", alert=n == 0)
+    elif job is not None and job.phase == jobs.CANCELLED:
+        layout.label(text="Cancelled. Nothing was changed", icon="INFO")
+    if session.defect:
+        wrapped(layout.box(), f"A defect in Limber: {session.defect}", width, "ERROR", alert=True)
+
+
+def error_lines(error: LimberError) -> list[str]:
+    """Field and problem, then the remedy."""
+    if isinstance(error, InvalidRequestError):
+        return [f"{error.field}: {error.problem}", *([error.remedy] if error.remedy else [])]
+    return [str(error)]
+
+
+def draw_review(layout: bpy.types.UILayout, obj: bpy.types.Object | None, width: int) -> None:
+    """What came back, what was measured, and the decision."""
+    if obj is None or not properties.under_review(obj):
+        return
+    state = properties.review(obj)
+    box = layout.box()
+    total = review.count(obj)
+    shown = state.results[min(state.current, len(state.results) - 1)]
+    if shown.action is not None:
+        place = f" ({state.current + 1} of {total})" if total > 1 else ""
+        box.label(text=f"{shown.action.name}{place}", icon="ACTION")
+    row = box.row(align=True)
+    row.scale_y = 1.2
+    row.operator("limber.accept", icon="CHECKMARK")
+    row.operator("limber.discard", icon="TRASH")
+    box.operator("limber.next_variation", icon="FORWARD")
+    exact = shown.key_change == 0
+    wrapped(box, f"Largest change to any key: {shown.key_change:g}", width, "CHECKMARK" if exact else "ERROR", not exact)
+    for line in shown.comparison.splitlines():
+        wrapped(box, line, width)
+    if shown.remark:
+        wrapped(box, shown.remark, width, "INFO")
+    if shown.made_by:
+        wrapped(box, shown.made_by, width)
+    if shown.licence:
+        wrapped(box, f"Licence: {shown.licence}", width)
+
+
+def draw_backend(layout: bpy.types.UILayout, session: jobs.Session, width: int) -> None:
+    """One quiet line while it works; its last words and Restart when it does not."""
+    state = session.backend_state
+    if state != process.CRASHED:
+        row = layout.row()
+        row.enabled = False
+        row.label(text=session.backend_line())
+        return
+    box = layout.box()
+    wrapped(box, session.backend_line(), width, "ERROR", alert=True)
+    if session.backend is not None:
+        for line in session.backend.last_lines(LINES_SHOWN):
+            wrapped(box, line, width)
+    box.operator("limber.restart_backend", icon="FILE_REFRESH")
+
+
+class LIMBER_PT_options(bpy.types.Panel):
+    """What is rarely changed: system, bundle, seed; and making a result again."""
+
+    bl_idname = "LIMBER_PT_options"
+    bl_label = "Options"
+    bl_parent_id = "LIMBER_PT_main"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = CATEGORY
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Called by Blender for every drawing."""
+        column = self.layout.column()
+        column.use_property_split = True
+        column.use_property_decorate = False
+        settings = properties.settings(context.scene)
+        column.prop(settings, "seed")
+        column.prop(settings, "system")
+        column.prop(settings, "bundle")
+        column.operator("limber.make_again", icon="LOOP_BACK")
+
+
+CLASSES = (LIMBER_PT_main, LIMBER_PT_options)

@@ -1,0 +1,115 @@
+"""What Limber keeps in the file: settings on the scene, what is under review on the object.
+
+What is under review lives in Blender's data, so that undo, redo, saving and loading treat it like
+everything else. What only matters while Blender runs (jobs, the backend) is in :mod:`.jobs`.
+
+No postponed annotations here: Blender reads the properties from them.
+"""
+
+from typing import Any
+
+import bpy
+
+RANGES = (
+    ("SCENE", "Scene", "The scene's frame range, or the preview range where it is set"),
+    ("KEYS", "Keys", "From the character's first key to its last"),
+    ("OWN", "Own", "The two frames below"),
+)
+KEEPS = (
+    ("ALL", "All Keys", "Every key in the range stays exactly as it is"),
+    ("SELECTED", "Selected Keys", "Only the selected keys are poses to go through; "
+                                  "the others in the range give way in the result"),
+)  # fmt: skip
+DENSITIES = (
+    ("SPARSE", "Sparse Keys", "As few new keys as the motion needs, to go on working by hand"),
+    ("EVERY", "Every Frame", "One new key on every frame"),
+)
+
+
+def _bundles(settings: bpy.types.PropertyGroup, context: bpy.types.Context, typed: str) -> list[str]:
+    """Names of the bundles that the backend has told of."""
+    from . import jobs
+
+    del settings, context
+    session = jobs.current()
+    names = [str(model.get("name", "")) for model in session.models] if session else []
+    return [name for name in names if typed.lower() in name.lower()]
+
+
+class LimberSettings(bpy.types.PropertyGroup):
+    """Settings of the next run, one set per scene."""
+
+    range_mode: bpy.props.EnumProperty(name="Range", items=RANGES, description="Which frames are filled")
+    start: bpy.props.IntProperty(name="Start", default=1, description="First frame of the range")
+    end: bpy.props.IntProperty(name="End", default=60, description="Last frame of the range")
+    keep: bpy.props.EnumProperty(name="Keep", items=KEEPS, description="Which keys the motion goes through")
+    variations: bpy.props.IntProperty(
+        name="Variations", default=1, min=1, max=8, description="How many results one run brings"
+    )
+    seed: bpy.props.IntProperty(
+        name="Seed", default=0, min=0, description="The same keys with the same seed give the same motion"
+    )
+    system: bpy.props.StringProperty(
+        name="System", default="auto", description="Which system fills the motion; auto takes the best one"
+    )
+    bundle: bpy.props.StringProperty(
+        name="Bundle", search=_bundles, search_options={"SORT"},
+        description="Trained weights by name; empty takes the default",
+    )  # fmt: skip
+
+
+class LimberResult(bpy.types.PropertyGroup):
+    """One result under review, with what was measured."""
+
+    action: bpy.props.PointerProperty(type=bpy.types.Action, name="Action")
+    key_change: bpy.props.FloatProperty(
+        name="Largest Key Change", precision=6,
+        description="Largest difference between any kept key and the same key in the result, read back",
+    )  # fmt: skip
+    comparison: bpy.props.StringProperty(
+        name="Comparison", description="The model beside plain interpolation, measured on this result"
+    )
+    made_by: bpy.props.StringProperty(name="Made by", description="System and bundle")
+    licence: bpy.props.StringProperty(name="Licence", description="Licence of the bundle")
+    remark: bpy.props.StringProperty(name="Remark", description="What to know about this result")
+
+
+class LimberReview(bpy.types.PropertyGroup):
+    """Results on an armature that are neither accepted nor discarded yet."""
+
+    original: bpy.props.PointerProperty(type=bpy.types.Action, name="Original")
+    original_slot: bpy.props.StringProperty(name="Original Slot", description="Identifier of the slot in use")
+    original_fake_user: bpy.props.BoolProperty(name="Original Had a Fake User")
+    results: bpy.props.CollectionProperty(type=LimberResult)
+    current: bpy.props.IntProperty(name="Current", default=0, min=0)
+
+
+CLASSES = (LimberSettings, LimberResult, LimberReview)
+
+
+def register() -> None:
+    """Hang the groups on Blender's types."""
+    bpy.types.Scene.limber = bpy.props.PointerProperty(type=LimberSettings)  # type: ignore[attr-defined]
+    bpy.types.Object.limber = bpy.props.PointerProperty(type=LimberReview)  # type: ignore[attr-defined]
+
+
+def unregister() -> None:
+    """Take them off again."""
+    for owner in (bpy.types.Scene, bpy.types.Object):
+        if hasattr(owner, "limber"):
+            del owner.limber  # type: ignore[attr-defined]
+
+
+def settings(scene: bpy.types.Scene) -> Any:
+    """The scene's settings (typed Any: Blender adds the attribute while running)."""
+    return scene.limber  # type: ignore[attr-defined]
+
+
+def review(obj: bpy.types.Object) -> Any:
+    """The object's review."""
+    return obj.limber  # type: ignore[attr-defined]
+
+
+def under_review(obj: bpy.types.Object) -> bool:
+    """Whether ``obj`` has results that wait for a decision; a result whose Action is gone does not count."""
+    return any(result.action is not None for result in review(obj).results)

@@ -1,0 +1,72 @@
+"""Results under review: which is shown, and what becomes of them. Changes nothing but Actions."""
+
+from __future__ import annotations
+
+import bpy
+
+from . import properties
+
+
+def count(obj: bpy.types.Object | None) -> int:
+    """How many results wait for a decision."""
+    return 0 if obj is None else sum(result.action is not None for result in properties.review(obj).results)
+
+
+def assign(obj: bpy.types.Object, action: bpy.types.Action, slot: str = "") -> None:
+    """Have ``obj`` play ``action``, in the slot with this identifier, else its first slot for objects."""
+    data = obj.animation_data or obj.animation_data_create()
+    data.action = action
+    suitable = [s for s in action.slots if s.target_id_type in ("OBJECT", "UNSPECIFIED")]
+    chosen = next((s for s in suitable if s.identifier == slot), suitable[0] if suitable else None)
+    if chosen is not None:
+        data.action_slot = chosen
+
+
+def show_next(obj: bpy.types.Object, step: int = 1) -> None:
+    """Show the result ``step`` further on, round and round; removed ones are passed over."""
+    state = properties.review(obj)
+    alive = [i for i, result in enumerate(state.results) if result.action is not None]
+    place = alive.index(state.current) if state.current in alive else 0
+    state.current = alive[(place + step) % len(alive)]
+    assign(obj, state.results[state.current].action)
+
+
+def accept(obj: bpy.types.Object) -> None:
+    """Keep what is shown (even if the animator put another Action there); the other results go."""
+    state = properties.review(obj)
+    ours = [result.action for result in state.results if result.action is not None]
+    shown = obj.animation_data.action if obj.animation_data else None
+    _forget(state)
+    if shown in ours:
+        shown.use_fake_user = True  # as any new Action of Blender's own: it survives being swapped out
+    _remove([action for action in ours if action != shown])
+
+
+def discard(obj: bpy.types.Object) -> None:
+    """Back to the original Action and slot; the results go."""
+    state = properties.review(obj)
+    original, slot = state.original, state.original_slot
+    ours = [result.action for result in state.results if result.action is not None]
+    shown = obj.animation_data.action if obj.animation_data else None
+    if original is not None and (shown is None or shown in ours):
+        assign(obj, original, slot)
+        original.use_fake_user = state.original_fake_user
+    _forget(state)
+    _remove(ours)
+
+
+def _remove(actions: list[bpy.types.Action]) -> None:
+    """Remove results; one that the animator uses elsewhere too (a strip, another armature) stays."""
+    for action in actions:
+        if action.users == int(action.use_fake_user):
+            bpy.data.actions.remove(action)
+
+
+def _forget(state: bpy.types.PropertyGroup) -> None:
+    """No review any more; pointers are cleared, so that they keep nothing alive."""
+    for result in state.results:  # type: ignore[attr-defined]
+        result.action = None
+    state.results.clear()  # type: ignore[attr-defined]
+    state.original = None  # type: ignore[attr-defined]
+    state.original_slot = ""  # type: ignore[attr-defined]
+    state.current = 0  # type: ignore[attr-defined]
