@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from backend.systems.mmdm import Architecture
+from backend.nn.denoiser import Architecture
 
 from .losses import Weights
 

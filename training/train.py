@@ -17,7 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from backend import features
 from backend.nn import diffusion
-from backend.systems.mmdm import Denoiser
+from backend.nn.denoiser import Architecture, Denoiser
 
 from . import losses
 from .config import Config
@@ -177,8 +177,6 @@ def _log(path: Path, row: dict[str, float]) -> None:
 
 def averaged(run_file: Path) -> tuple[Config, Denoiser]:
     """The averaged network of a checkpoint, for evaluation and export."""
-    from backend.systems.mmdm import Architecture
-
     state = torch.load(run_file, weights_only=False, map_location="cpu")
     saved = dict(state["config"])
     architecture, weights = Architecture(**saved.pop("architecture")), losses.Weights(**saved.pop("weights"))

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
+from .. import features
 from ..features import Inputs
+from ..nn import diffusion
+from ..nn.denoiser import Architecture, Denoiser
 
 Step = Callable[[], None]
 """Called before every network evaluation: counts progress, raises JobCancelled when cancelled."""
@@ -58,3 +62,54 @@ class Interpolation(System):
         """Zero difference."""
         step()
         return torch.zeros_like(x.base)
+
+
+class Denoising(System):
+    """A trained denoiser, in one pass or down the diffusion chain.
+
+    Variation 0 is the network's single best answer (step ``STEPS``: no sample yet). Others start from
+    noise and go down the chain in DDIM strides; known channels are put back at every step.
+
+    Args:
+        network: in evaluation mode.
+        tasks: what it was trained for.
+        window: frames it was trained on.
+        draws: evaluations of a variation that is drawn.
+    """
+
+    def __init__(self, network: Denoiser, tasks: frozenset[str], window: int, draws: int) -> None:
+        self.network, self.tasks, self.window, self.draws = network.eval(), tasks, window, draws
+
+    @classmethod
+    def from_bundle(cls, settings: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
+        """Build from a bundle's entry; every tensor must be there and none more (``strict``)."""
+        network = Denoiser(Architecture(**settings["architecture"]))
+        network.load_state_dict(dict(tensors), strict=True)
+        return cls(network, frozenset(settings["tasks"]), int(settings["window"]), int(settings["draws"]))
+
+    def to_bundle(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """The inverse of :meth:`from_bundle`."""
+        settings = {"architecture": asdict(self.network.architecture), "tasks": sorted(self.tasks),
+                    "window": self.window, "draws": self.draws}  # fmt: skip
+        return settings, dict(self.network.state_dict())
+
+    def evaluations(self, variation: int) -> int:
+        """One for the single best answer, ``draws`` for a drawn one."""
+        return 1 if variation == 0 else self.draws
+
+    @torch.inference_mode()
+    def sample(self, x: Inputs, variation: int, generator: torch.Generator, step: Step) -> Tensor:
+        """See :meth:`System.sample`."""
+        scale = self.network.scale().to(x.base)
+        free = ~features.known_channels(x)
+        if variation == 0:
+            step()
+            t = torch.full((len(x.base),), diffusion.STEPS)
+            return self.network(x, torch.zeros_like(x.base), t) * scale * free
+        sample = torch.randn(x.base.shape, generator=generator, dtype=x.base.dtype)
+        chain = diffusion.strides(self.draws)
+        for now, following in zip(chain, [*chain[1:], -1], strict=True):
+            step()
+            x0 = self.network(x, sample * free, torch.full((len(x.base),), now)) * free
+            sample = diffusion.ddim(sample, x0, now, following)
+        return sample * scale * free

@@ -1,0 +1,120 @@
+"""The network that fills windows: rounds of KAA over what is known and the present sample.
+
+It reads the interpolated filling, its forward-kinematic joints, the masks, how far the known poses
+are, and the sample; it predicts the clean *difference* from the filling (x0 prediction).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .. import features
+from ..features import CHANNELS, Inputs, J
+from .attention import zero
+from .kaa import KAARound
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Sizes of the network.
+
+    Attributes:
+        pose_width: channels of the pose stream.
+        joint_width: channels of a joint token; 0: no joint stream (a pose-level transformer).
+        heads, joint_heads: attention heads of the two streams.
+        hidden: width of the pose stream's feed-forward.
+        rounds: how many KAA rounds.
+        every: a joint pass in every n-th round.
+        rotation_scale, root_scale: standard deviation of the training differences (6D; hip heights).
+    """
+
+    pose_width: int = 256
+    joint_width: int = 0
+    heads: int = 4
+    joint_heads: int = 4
+    hidden: int = 1024
+    rounds: int = 6
+    every: int = 1
+    rotation_scale: float = 0.15
+    root_scale: float = 0.05
+
+
+def sinusoid(x: Tensor, width: int, longest: float = 200.0) -> Tensor:
+    """Sines and cosines of a number at ``width / 2`` wave lengths. ``(...) -> (..., width)``."""
+    speed = torch.exp(torch.linspace(0, math.log(longest), width // 2, device=x.device))
+    angle = x[..., None] / speed
+    return torch.cat((angle.sin(), angle.cos()), -1)
+
+
+_DISTANCE = 32
+_READ = CHANNELS + 3 * J + J + 1 + 3 * _DISTANCE + CHANNELS
+_JOINT_READ = 6 + 3 + 1 + 6
+
+
+class Denoiser(nn.Module):
+    """The network: inputs and sample in, clean difference out, in units of standard deviations."""
+
+    def __init__(self, a: Architecture) -> None:
+        super().__init__()
+        self.architecture = a
+        self.read = nn.Linear(_READ, a.pose_width)
+        self.read_step = nn.Sequential(nn.Linear(64, a.pose_width), nn.GELU(), nn.Linear(a.pose_width, a.pose_width))
+        self.body = nn.Linear(3 * J, a.pose_width)
+        if a.joint_width:
+            self.read_joint = nn.Linear(_JOINT_READ, a.joint_width)
+            self.joint_name = nn.Parameter(torch.randn(J + 1, a.joint_width) * 0.02)
+            self.joint_norm = nn.LayerNorm(a.joint_width)
+            self.joint_rotation = zero(nn.Linear(a.joint_width, 6))
+            self.joint_root = zero(nn.Linear(a.joint_width, 3))
+        self.rounds = nn.ModuleList(
+            KAARound(a.pose_width, a.joint_width if r % a.every == 0 else 0, a.heads, a.joint_heads, a.hidden)
+            for r in range(a.rounds)
+        )
+        self.norm = nn.LayerNorm(a.pose_width)
+        self.write = zero(nn.Linear(a.pose_width, CHANNELS))
+
+    def forward(self, x: Inputs, sample: Tensor, step: Tensor) -> Tensor:
+        """``sample (B, T, 135)``, ``step (B,)`` -> ``(B, T, 135)``."""
+        both = torch.cat(
+            (x.base, x.positions.flatten(2), x.rotation_known.to(x.base.dtype), x.root_known[..., None].to(x.base.dtype),
+             sinusoid(x.since, _DISTANCE), sinusoid(x.until, _DISTANCE),
+             sinusoid(100 * x.since / (x.since + x.until).clamp(min=1), _DISTANCE), sample), -1,
+        )  # (B, T, read)  # fmt: skip
+        pose = self.read(both) + self.body(x.offsets.flatten(1))[:, None]
+        pose = pose + self.read_step(sinusoid(step.to(x.base.dtype), 64))[:, None]  # (B, T, C)
+        joints = self._joints(x, sample) if self.architecture.joint_width else None
+        valid = None if bool(x.valid.all()) else x.valid
+        for block in self.rounds:
+            if block.joint_width:
+                pose, joints = block(pose, joints, valid)
+            else:
+                pose, _ = block(pose, None, valid)
+        out = self.write(self.norm(pose))
+        if joints is not None:
+            joints = self.joint_norm(joints)
+            out = out + torch.cat((self.joint_rotation(joints[:, :, :J]).flatten(2), self.joint_root(joints[:, :, J])), -1)
+        return out
+
+    def _joints(self, x: Inputs, sample: Tensor) -> Tensor:
+        """One token a joint and one for the root. ``(B, T, 23, c)``."""
+        r = features.ROTATION
+        tokens = torch.cat(
+            (x.base[..., :r].unflatten(-1, (J, 6)), x.positions, x.rotation_known[..., None].to(x.base.dtype),
+             sample[..., :r].unflatten(-1, (J, 6))), -1,
+        )  # (B, T, 22, 16)  # fmt: skip
+        root = torch.zeros_like(tokens[:, :, :1])
+        root[:, :, 0, 6:9] = x.base[..., r:]
+        root[:, :, 0, 9] = x.root_known.to(x.base.dtype)
+        root[:, :, 0, 10:13] = sample[..., r:]
+        return self.read_joint(torch.cat((tokens, root), 2)) + self.joint_name
+
+    def scale(self) -> Tensor:
+        """Standard deviation of each channel of the difference. ``(135,)``."""
+        a = self.architecture
+        out = torch.full((CHANNELS,), a.rotation_scale)
+        out[features.ROTATION :] = a.root_scale
+        return out
