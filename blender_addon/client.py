@@ -51,10 +51,9 @@ class Loopback:
         try:
             connection.request(method, path, body, dict(headers))
             answer = connection.getresponse()
-            data = answer.read(MAX_ANSWER)
-            if len(data) == MAX_ANSWER:
+            if answer.length is not None and answer.length > MAX_ANSWER:
                 raise BackendError(f"The backend's answer to {path} is too large.")
-            return Answer(answer.status, data)
+            return Answer(answer.status, answer.read())  # read(n) would take a cut-off answer for a whole one
         except TimeoutError as error:
             raise BackendError(f"The backend did not answer within {seconds:.0f} s.") from error
         except (OSError, http.client.HTTPException) as error:
@@ -114,10 +113,11 @@ class Client:
     def status(self, job: str) -> JobStatus:
         """How far ``job`` is."""
         answer = self._json("GET", f"/v1/jobs/{job}")
+        state = str(_entry(answer, "state"))
         error = answer.get("error")
         try:
             return JobStatus(
-                str(_entry(answer, "state")), int(answer.get("step") or 0), int(answer.get("total") or 0),
+                state, int(answer.get("step") or 0), int(answer.get("total") or 0),
                 None if answer.get("eta_seconds") is None else float(answer["eta_seconds"]),
                 float(answer.get("elapsed_seconds") or 0.0), _error(error, 0) if error else None,
             )  # fmt: skip

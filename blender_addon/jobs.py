@@ -267,7 +267,8 @@ class Session:
                     self._converse(job)
             elif job.phase == WRITING:
                 answers, collected = job.answers, job.collected
-                assert answers is not None and collected is not None
+                assert answers is not None
+                assert collected is not None
                 if self._slice(job, lambda: transfer.write(obj, collected, answers, job)):
                     job.end(DONE)
         except LimberError as error:

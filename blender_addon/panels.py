@@ -180,7 +180,8 @@ def draw_review(layout: bpy.types.UILayout, obj: bpy.types.Object | None, width:
     row.operator("limber.discard", icon="TRASH")
     box.operator("limber.next_variation", icon="FORWARD")
     exact = shown.key_change == 0
-    wrapped(box, f"Largest change to any key: {shown.key_change:g}", width, "CHECKMARK" if exact else "ERROR", not exact)
+    line = f"Largest change to any key: {shown.key_change:g}"
+    wrapped(box, line, width, "CHECKMARK" if exact else "ERROR", not exact)
     for line in shown.comparison.splitlines():
         wrapped(box, line, width)
     if shown.remark:
@@ -216,7 +217,7 @@ class LIMBER_PT_options(bpy.types.Panel):
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = CATEGORY
-    bl_options = {"DEFAULT_CLOSED"}
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  Blender reads it
 
     def draw(self, context: bpy.types.Context) -> None:
         """Called by Blender for every drawing."""

@@ -11,7 +11,7 @@ from .. import checks, review
 class _Decision:
     """Operators that need results under review."""
 
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012  Blender reads it
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -34,7 +34,7 @@ class LIMBER_OT_inbetween(bpy.types.Operator):
 
     bl_idname = "limber.inbetween"
     bl_label = "In-between"
-    bl_options = {"REGISTER"}
+    bl_options = {"REGISTER"}  # noqa: RUF012  Blender reads it
 
     wait: bpy.props.BoolProperty(
         name="Wait", default=False, options={"SKIP_SAVE"},
@@ -65,7 +65,7 @@ class LIMBER_OT_make_again(bpy.types.Operator):
 
     bl_idname = "limber.make_again"
     bl_label = "Make Again"
-    bl_options = {"REGISTER"}
+    bl_options = {"REGISTER"}  # noqa: RUF012  Blender reads it
 
     action: bpy.props.StringProperty(
         name="Action", options={"SKIP_SAVE"}, description="Name of the result; empty: the armature's current Action"
@@ -99,7 +99,7 @@ class LIMBER_OT_cancel(bpy.types.Operator):
 
     bl_idname = "limber.cancel"
     bl_label = "Cancel"
-    bl_options = {"REGISTER"}
+    bl_options = {"REGISTER"}  # noqa: RUF012  Blender reads it
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -123,7 +123,7 @@ class LIMBER_OT_restart_backend(bpy.types.Operator):
 
     bl_idname = "limber.restart_backend"
     bl_label = "Restart Backend"
-    bl_options = {"REGISTER"}
+    bl_options = {"REGISTER"}  # noqa: RUF012  Blender reads it
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Restart it."""

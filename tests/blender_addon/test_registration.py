@@ -31,7 +31,7 @@ def _snapshot() -> dict[str, object]:
         "handlers": handlers,
         "keymaps": [(k.name, len(k.keymap_items)) for k in keymaps.keymaps] if keymaps else [],
         "subclasses": {cls.__name__ for base in (bpy.types.Panel, bpy.types.Operator, bpy.types.PropertyGroup)
-                       for cls in base.__subclasses__() if cls.is_registered},  # fmt: skip
+                       for cls in base.__subclasses__() if cls.is_registered},
         "threads": _ours(thread.name for thread in threading.enumerate()),
     }
 
