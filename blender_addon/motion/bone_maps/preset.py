@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise, takewhile
 
@@ -16,7 +16,25 @@ REQUIRED = (
 )  # fmt: skip
 """A preset that does not find all of these does not match."""
 
-LIMBS = (("collar", "shoulder", "elbow", "wrist"), ("hip", "knee", "ankle", "foot"))
+LIMBS = (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle", "foot"))
+"""Roles that hang one under the other. (Rigify's arm controls hang on a copy of the collar's.)
+"""
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A custom property of a pose bone that makes a control rig obey its FK controls.
+
+    Attributes:
+        bone, property: ``pose.bones[bone][property]``.
+        value: what it has to be for the roles' bones to say alone where the limb is.
+        roles: the roles that depend on it.
+    """
+
+    bone: str
+    property: str
+    value: float
+    roles: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -36,6 +54,9 @@ class Preset:
         reference: see BoneMap; names as written in the family.
         ancestry: whether elbow hangs under shoulder, knee under hip and so on (controls of some
             rigs do not); a match that contradicts this is none.
+        switches: what has to be set for a control rig to obey its mapped bones.
+        at_rest: controls that move mapped bones too and have to stay at rest; those of them
+            that are mapped themselves do not count.
     """
 
     family: str
@@ -46,6 +67,8 @@ class Preset:
     forbids: tuple[str, ...] = ()
     reference: Mapping[str, tuple[float, float, float, float]] = field(default_factory=dict)
     ancestry: bool = True
+    switches: tuple[Switch, ...] = ()
+    at_rest: tuple[str, ...] = ()
 
     def roles(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Every role with its names, sides filled in."""
@@ -74,6 +97,8 @@ def match(preset: Preset, skeleton: Skeleton, index: NameIndex) -> BoneMap | Non
             continue
         if kept := tuple(n for n in found if n is not None):
             bones[role] = kept
+    if preset.ancestry:
+        _keep_in_line(bones, skeleton)
     flat = [b for group in bones.values() for b in group]
     if any(r not in bones for r in REQUIRED) or len(set(flat)) != len(flat):
         return None
@@ -89,6 +114,15 @@ def match(preset: Preset, skeleton: Skeleton, index: NameIndex) -> BoneMap | Non
     return BoneMap(preset.family, bones, dict.fromkeys(bones, 1.0), reference, fingers)
 
 
+def _keep_in_line(bones: dict[str, tuple[str, ...]], skeleton: Skeleton) -> None:
+    """Drop spine bones that carry no arm (Rigify's ``spine_fk`` below the pivot)."""
+    arm = bones.get("left_shoulder", ())[:1]
+    carried = [up for bone in arm for up in skeleton.ancestors(skeleton.index(bone))]
+    kept = tuple(b for b in bones.pop("spine", ()) if skeleton.index(b) in carried)
+    if kept:
+        bones["spine"] = kept
+
+
 def _in_line(bones: Mapping[str, tuple[str, ...]], skeleton: Skeleton) -> bool:
     """Whether every limb's bones, and those of spine and neck, hang one under the other."""
     chains = [[f"{side}_{role}" for role in limb] for side in SIDES for limb in LIMBS]
@@ -102,9 +136,10 @@ def _in_line(bones: Mapping[str, tuple[str, ...]], skeleton: Skeleton) -> bool:
 
 
 def strip_namespace(name: str) -> str:
-    """``"mixamorig1:Hips"`` -> ``"Hips"``, ``"Armature|Hips"`` -> ``"Hips"``."""
+    """``"mixamorig1:Hips"`` -> ``"Hips"``, ``"Armature|Hips"`` -> ``"Hips"``, ``"Bip01 Head"`` too."""
     bare = re.split(r"[:|]", name)[-1].strip()
     bare = re.sub(r"^mixamorig\d*[_.\- ]?(?=[A-Z])", "", bare)  # exporters that drop the colon
+    bare = re.sub(r"^[Bb]ip\d+[_ .](?=\w)", "", bare)
     return bare or name
 
 
@@ -112,28 +147,38 @@ class NameIndex:
     """Looks a skeleton's bones up by names without namespaces, and by case only where it counts.
 
     Names are tried as they are, then without upper and lower case, then without the prefix that
-    (nearly) all of the names share (``"Bip01 "``, ``"CC_Base_"``). A name that two bones would
-    answer to is answered by neither.
+    (nearly) all of the names share (``"f_avg_"``, ``"Character1_"``); with ``loose`` also with
+    all separators alike (``"L Thigh"`` is ``"L_Thigh"``). A name that two bones would answer to
+    is answered by neither.
     """
 
-    def __init__(self, skeleton: Skeleton) -> None:
+    def __init__(self, skeleton: Skeleton, loose: bool = False) -> None:
         bare = [strip_namespace(n) for n in skeleton.names]
         prefix = shared_prefix(bare)
         cut = [n.removeprefix(prefix) for n in bare] if prefix else bare
-        self._levels: list[dict[str, str | None]] = []
-        for keys in (skeleton.names, bare, [n.casefold() for n in bare], [n.casefold() for n in cut]):
+        self._levels: list[tuple[Callable[[str], str], dict[str, str | None]]] = []
+        forms: list[tuple[Callable[[str], str], Iterable[str]]] = [
+            (str, skeleton.names), (str, bare), (str.casefold, bare), (str.casefold, cut),
+        ]  # fmt: skip
+        if loose:
+            forms.append((_unify, cut))
+        for form, keys in forms:
             level: dict[str, str | None] = {}
-            for key, name in zip(keys, skeleton.names, strict=True):
+            for key, name in zip(map(form, keys), skeleton.names, strict=True):
                 level[key] = None if key in level else name
-            self._levels.append(level)
+            self._levels.append((form, level))
 
     def get(self, name: str) -> str | None:
         """The skeleton's bone that goes by ``name`` (``"a|b"``: by either), or None."""
         for option in name.split("|"):
-            for level in self._levels:
-                if found := level.get(option) or level.get(option.casefold()):
+            for form, level in self._levels:
+                if found := level.get(form(option)):
                     return found
         return None
+
+
+def _unify(name: str) -> str:
+    return re.sub(r"[ ._\-]+", "_", name).casefold()
 
 
 def shared_prefix(names: list[str]) -> str:
