@@ -41,7 +41,9 @@ def rewrite(text: str, clip: Clip, changed: ArrayLike, scale: float, name: str =
     rate = _FRAME_TIME.search(text, start.end()) if start else None
     if start is None or rate is None:
         raise FileFormatError(name, "not a BVH file: no MOTION section")
-    joints = read_hierarchy(text[: start.start()].replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff"), name)
+    joints = read_hierarchy(
+        text[: start.start()].replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff"), name
+    )
     if len(joints) != len(clip.skeleton):
         raise InvalidRequestError("clip", f"{len(clip.skeleton)} joints, {name} has {len(joints)}")
     changed = np.asarray(changed, bool)
@@ -63,7 +65,9 @@ def _rows(block: str, columns: int, name: str) -> list[str]:
         return lines
     words = block.split()
     if len(words) % columns:
-        raise FileFormatError(name, f"{len(words)} numbers are no whole number of frames of {columns} channels")
+        raise FileFormatError(
+            name, f"{len(words)} numbers are no whole number of frames of {columns} channels"
+        )
     return [" ".join(words[i : i + columns]) for i in range(0, len(words), columns)]
 
 
