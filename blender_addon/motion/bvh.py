@@ -76,13 +76,14 @@ def parse(text: str, name: str = "bvh", scale: float | None = None) -> Clip:
         raise FileFormatError(name, problem, 1)
     joints = read_hierarchy(text[: found.start()], name)
     first = text.count("\n", 0, found.end()) + 1
-    values, frame_time = read_motion(text, found.end(), first, joints, name)
+    values, frame_time, time_line = read_motion(text, found.end(), first, joints, name)
     skeleton = _skeleton(joints, name)
     if scale is None:
         scale = guess_scale(skeleton)
     if not (math.isfinite(scale) and scale > 0):
         raise InvalidRequestError("scale", f"{scale} is not a number of metres per unit")
-    return _clip(joints, skeleton, values, frame_time, scale, name)
+    fps = _rate(frame_time, name, time_line)
+    return _clip(joints, skeleton, values, fps, frame_time, scale, name)
 
 
 def guess_scale(skeleton: Skeleton) -> float:
@@ -134,14 +135,14 @@ def _skeleton(joints: list[Joint], path: str) -> Skeleton:
         taken.add(name)
         names.append(name)
         if joint.offset is None:
-            raise FileFormatError(path, f"joint {joint.name!r} has no OFFSET")
+            raise FileFormatError(path, f"joint {joint.name!r} has no OFFSET", joint.line)
     tips = np.array([(math.nan,) * 3 if j.tip is None else j.tip for j in joints])
     return Skeleton(tuple(names), np.array([j.parent for j in joints]),
                     np.array([j.offset for j in joints]), tips=tips)  # fmt: skip
 
 
-def _clip(joints: list[Joint], skeleton: Skeleton, values: Array, frame_time: str, scale: float,
-          path: str) -> Clip:  # fmt: skip
+def _clip(joints: list[Joint], skeleton: Skeleton, values: Array, fps: float, frame_time: str,
+          scale: float, path: str) -> Clip:  # fmt: skip
     frames, n = len(values), len(joints)
     skeleton = Skeleton(
         skeleton.names, skeleton.parents, skeleton.offsets * scale, tips=skeleton.tips * scale
@@ -169,18 +170,18 @@ def _clip(joints: list[Joint], skeleton: Skeleton, values: Array, frame_time: st
         turned[:, [j for j, _ in members]] = rotations.from_euler(angles, euler)
     same = n == 1 or np.abs(moved[:, 1:] - skeleton.offsets[1:]).max() <= _SAME
     facts = {"source": path, "scale": scale, "frame_time": frame_time}
-    return Clip(skeleton, turned, moved[:, 0].copy(), _rate(frame_time, path), None if same else moved,
+    return Clip(skeleton, turned, moved[:, 0].copy(), fps, None if same else moved,
                 name=path, metadata=facts)  # fmt: skip
 
 
-def _rate(frame_time: str, path: str) -> float:
+def _rate(frame_time: str, path: str, line: int) -> float:
     """Frames per second; a whole number, or one of three decimals, if rounding explains the rest."""
     try:
         seconds = float(frame_time)
     except ValueError:
-        raise FileFormatError(path, f"Frame Time: {frame_time[:40]} is not a number") from None
+        raise FileFormatError(path, f"Frame Time: {frame_time[:40]} is not a number", line) from None
     if not (math.isfinite(seconds) and 1e-4 <= seconds <= 1e6):
-        raise FileFormatError(path, f"Frame Time: {frame_time} is not a time between two frames")
+        raise FileFormatError(path, f"Frame Time: {frame_time} is not a time between two frames", line)
     mantissa, _, exponent = frame_time.lower().partition("e")
     digits = len(mantissa.partition(".")[2]) - int(exponent or 0)
     for fps in (round(1 / seconds), round(1 / seconds, 3)):

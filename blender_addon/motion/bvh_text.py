@@ -15,6 +15,9 @@ import numpy as np
 from .errors import FileFormatError
 from .rotations import Array
 
+LARGEST = 1e12
+"""Numbers beyond this are damage; their squares would overflow further on."""
+
 _CHANNEL = re.compile(r"([xyz])(position|rotation)", re.IGNORECASE)
 _FRAMES = re.compile(r"^frames\s*:?\s*(\S+)$", re.IGNORECASE)
 _FRAME_TIME = re.compile(r"^frame\s*time\s*:?\s*(\S+)$", re.IGNORECASE)
@@ -26,12 +29,14 @@ class Joint:
 
     Attributes:
         parent: index of the block around it, -1 for a ROOT.
+        line: where it begins in the file.
         offset, tip: its OFFSET and its End Site's, in file units; None where there is none.
         channels: as listed, ``"xr"`` for Xrotation, ``"yp"`` for Yposition.
     """
 
     name: str
     parent: int
+    line: int
     offset: tuple[float, ...] | None = None
     tip: tuple[float, ...] | None = None
     channels: list[str] = field(default_factory=list)
@@ -94,7 +99,7 @@ def _start_joint(joints: list[Joint], stack: list[int], word: str, name: str, pa
         raise FileFormatError(path, f"{word} {name} {where}", line)
     if not name:
         raise FileFormatError(path, f"{word} without a name", line)
-    joints.append(Joint(name, stack[-1] if stack else -1))
+    joints.append(Joint(name, stack[-1] if stack else -1, line))
 
 
 def _read_offset(joints: list[Joint], stack: list[int], words: list[str], path: str, line: int) -> None:
@@ -105,7 +110,7 @@ def _read_offset(joints: list[Joint], stack: list[int], words: list[str], path: 
     except ValueError:
         raise FileFormatError(path, f"OFFSET {' '.join(words[:3])}: not numbers", line) from None
     del words[:3]
-    if len(offset) != 3 or not all(map(math.isfinite, offset)):
+    if len(offset) != 3 or not all(abs(x) < LARGEST for x in offset):
         raise FileFormatError(path, f"OFFSET needs three finite numbers, has {offset}", line)
     if stack[-1] >= 0:
         joints[stack[-1]].offset = offset
@@ -135,27 +140,28 @@ def _read_channels(joints: list[Joint], stack: list[int], words: list[str], path
     joints[stack[-1]].channels = channels
 
 
-def read_motion(text: str, at: int, line: int, joints: list[Joint], path: str) -> tuple[Array, str]:
-    """Channel values ``(frames, channels)`` and the frame time as written.
+def read_motion(text: str, at: int, line: int, joints: list[Joint], path: str) -> tuple[Array, str, int]:
+    """Channel values ``(frames, channels)``, the frame time as written, and its line.
 
     Args:
         at, line: where the text after the word MOTION begins, and its line number.
     """
     declared = frame_time = None
+    count_line = time_line = line
     while declared is None or frame_time is None:
         end = text.find("\n", at)
         end = len(text) if end < 0 else end
         row = text[at:end].strip()
         if match := _FRAMES.match(row):
-            declared = match[1]
+            declared, count_line = match[1], line
         elif match := _FRAME_TIME.match(row):
-            frame_time = match[1]
+            frame_time, time_line = match[1], line
         elif row or end == len(text):
             missing = "Frames:" if declared is None else "Frame Time:"
             raise FileFormatError(path, f"expected '{missing}', found {row[:40]!r}", line)
         at, line = end + 1, line + 1
     if not declared.isdigit():
-        raise FileFormatError(path, f"Frames: {declared[:40]} is not a count", line - 1)
+        raise FileFormatError(path, f"Frames: {declared[:40]} is not a count", count_line)
     columns = sum(len(j.channels) for j in joints)
     if columns == 0:
         raise FileFormatError(path, "no joint has a channel", line)
@@ -165,8 +171,8 @@ def read_motion(text: str, at: int, line: int, joints: list[Joint], path: str) -
         raise FileFormatError(path, "no frames", line)
     if wanted - frames > 1:  # one off is a known slip of exporters, more is lost motion
         raise FileFormatError(path, f"cut short: {wanted} frames are announced, {frames} are there",
-                              text.count("\n") + 1)  # fmt: skip
-    return values, frame_time
+                              count_line)  # fmt: skip
+    return values, frame_time, time_line
 
 
 def _read_numbers(block: str, line: int, columns: int, path: str) -> Array:
@@ -174,7 +180,7 @@ def _read_numbers(block: str, line: int, columns: int, path: str) -> Array:
         with warnings.catch_warnings():
             warnings.simplefilter("error", DeprecationWarning)  # how old numpy reports leftovers
             flat = np.fromstring(block, np.float64, sep=" ") if block.strip() else np.zeros(0)
-        good = flat.size % columns == 0 and bool(np.isfinite(flat).all())
+        good = flat.size % columns == 0 and bool((np.abs(flat) < LARGEST).all())  # not so for NaN
     except (ValueError, DeprecationWarning):
         good, flat = False, np.zeros(0)
     if not good:
@@ -189,11 +195,13 @@ def _diagnose(block: str, line: int, columns: int, path: str) -> FileFormatError
         words = row.split()
         for word in words:
             try:
-                finite = math.isfinite(float(word))
+                value = float(word)
             except ValueError:
                 return FileFormatError(path, f"{word[:40]!r} is not a number", number)
-            if not finite:
+            if not math.isfinite(value):
                 return FileFormatError(path, f"{word[:40]} is not a finite number", number)
+            if abs(value) >= LARGEST:
+                return FileFormatError(path, f"{word[:40]} is out of all proportion", number)
         if words and len(words) != columns and odd is None:
             odd = FileFormatError(path, f"{len(words)} numbers in a frame of {columns} channels", number)
     return odd or FileFormatError(path, "the motion cannot be read", number)
