@@ -165,8 +165,8 @@ def _manifest_faults(manifest: dict[str, Any]) -> Iterator[str]:
     text = {k: v for k, v in manifest.items() if isinstance(v, str)}
     for key in ("schema_version", "id", "version", "name", "tagline", "maintainer", "type",
                 "blender_version_min"):  # fmt: skip
-        if key in manifest and not text.get(key, "").strip():
-            yield f"{key} must be text"
+        if key in manifest and (not text.get(key) or text[key] != text[key].strip()):
+            yield f"{key} must be text without blanks around it"
     if text.get("schema_version") != "1.0.0":
         yield f"schema_version {text.get('schema_version')!r} is not 1.0.0"
     if text.get("type") != "add-on":

@@ -191,7 +191,10 @@ def build(bundle: Bundle, name: str) -> System:
         raise WeightsError(f"bundle {bundle.name} holds {name!r}, which is no system")
     tensors = bundle.tensors(name)
     try:
-        return kinds[0].from_bundle(bundle.systems[name], tensors)
+        system = kinds[0].from_bundle(bundle.systems[name], tensors)
+        if unknown := sorted(bundle.systems[name].keys() - system.to_bundle()[0].keys()):
+            raise ValueError(f"unknown {', '.join(unknown)}")
+        return system
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         problem = f"its weights do not fit this version of Limber ({error})"
         raise WeightsError(f"bundle {bundle.name}, system {name}: {problem}") from error

@@ -42,10 +42,11 @@ def make_bundle(folder: Path, family: str = "open", draws: int = 4) -> Path:
     import torch
 
     from backend import weights
-    from backend.systems.mmdm import MMDM, Architecture, Denoiser
+    from backend.nn.denoiser import Architecture, Denoiser
+    from backend.systems.mmdm import MMDM
 
     torch.manual_seed(0)
-    network = Denoiser(Architecture(pose_width=16, heads=2, hidden=32, rounds=2))
+    network = Denoiser(Architecture(pose_width=16, joint_width=8, heads=2, joint_heads=2, hidden=32, rounds=2))
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.02 * torch.randn_like(parameter))  # the output layer starts at zero
@@ -90,7 +91,8 @@ class Server:
             [sys.executable, "-m", "backend", "serve", *self.arguments], cwd=ROOT, text=True, bufsize=1,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
-        threading.Thread(target=self._read_errors, daemon=True).start()
+        self.reader = threading.Thread(target=self._read_errors, daemon=True)
+        self.reader.start()
         lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=lambda: lines.put(self.process.stdout.readline()), daemon=True).start()  # type: ignore[union-attr]
         self.hello = json.loads(lines.get(timeout=120) or "null") or {}
@@ -142,7 +144,16 @@ class Server:
         """Close its input, as a parent that ends does, and wait for it."""
         assert self.process.stdin is not None
         self.process.stdin.close()
-        return self.process.wait(30)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for its end, read the last of its lines, and close our ends of the pipes."""
+        code = self.process.wait(30)
+        self.reader.join(10)
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            assert pipe is not None
+            pipe.close()
+        return code
 
 
 @pytest.fixture(scope="session")
