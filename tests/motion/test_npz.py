@@ -182,7 +182,8 @@ class TestWrongContent:
     @pytest.mark.parametrize(
         "span",
         [{}, "walk", {"text": "a", "start": 0}, {"text": 1, "start": 0, "stop": 2},
-         {"text": "a", "start": 0.5, "stop": 2}, {"text": "a", "start": True, "stop": 2}, {"text": "a", "start": 0, "stop": 2, "x": 1}],
+         {"text": "a", "start": 0.5, "stop": 2}, {"text": "a", "start": True, "stop": 2},
+         {"text": "a", "start": 0, "stop": 2, "x": 1}],
     )  # fmt: skip
     def test_texts_of_the_wrong_form(self, span):
         refuse(changed(meta=lambda m: {**m, "texts": [span]}), "texts")
