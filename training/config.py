@@ -22,7 +22,7 @@ class Config:
         weights: the loss.
         frames: window length; 64 holds a 60-frame gap with context.
         long_frames, long_share: some windows are longer, so that two-second gaps and more are met.
-        batch: windows a step; 32 x 64 frames is about a second on two cores.
+        batch: windows a step; short runs learn more from many small steps than from few large ones.
         steps: optimiser steps in all.
         rate: AdamW's learning rate, held, then lowered over the last ``cooldown`` of the steps, so
             that a run can be prolonged or branched from any checkpoint before it.
@@ -40,12 +40,12 @@ class Config:
     frames: int = 64
     long_frames: int = 128
     long_share: float = 0.08
-    batch: int = 32
-    steps: int = 4000
+    batch: int = 16
+    steps: int = 12000
     rate: float = 6e-4
     cooldown: float = 0.3
     warmup: int = 200
-    one_pass: float = 0.8
+    one_pass: float = 0.85
     ema: float = 0.999
     clip_norm: float = 1.0
     seed: int = 0

@@ -1,0 +1,105 @@
+"""``limber-train prepare | train | evaluate | export``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from blender_addon.motion.errors import LimberError
+
+SPLITS = Path(__file__).resolve().parent / "splits.json"
+
+
+def _parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(prog="limber-train", description="Train Limber's motion models.")
+    sub = p.add_subparsers(dest="command", required=True)
+    c = sub.add_parser("prepare", help="folders of BVH -> one cache, splits and a report")
+    c.add_argument("folders", nargs="+", type=Path, help="each named as its source: cmu, reactidle, bandai_namco, ...")
+    c.add_argument("-o", "--out", type=Path, required=True, help="cache file, .npz")
+    c.add_argument("--splits", type=Path, default=SPLITS, help="kept splits (default: %(default)s)")
+    c.add_argument("--seed", type=int, default=0)
+    c = sub.add_parser("train", help="train a preset, or go on where the folder's run stopped")
+    c.add_argument("preset")
+    c.add_argument("--data", type=Path, required=True, help="cache file of prepare")
+    c.add_argument("-o", "--out", type=Path, required=True, help="run folder")
+    c.add_argument("--steps", type=int, help="optimiser steps in all (default: the preset's)")
+    c.add_argument("--from", dest="start", type=Path, help="start from another run's checkpoint")
+    c.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    c.add_argument("--threads", type=int, default=0)
+    c = sub.add_parser("evaluate", help="measure a bundle on held-out motion, beside interpolation")
+    c.add_argument("bundle", type=Path)
+    c.add_argument("--data", type=Path, required=True)
+    c.add_argument("--report", type=Path, help="folder for metrics.json and tables.md")
+    c.add_argument("--most", type=int, default=200, help="windows a row (default: %(default)s)")
+    c = sub.add_parser("export", help="checkpoints -> a measured bundle; the first is what auto takes")
+    c.add_argument("checkpoints", nargs="+", type=Path)
+    c.add_argument("--data", type=Path, required=True)
+    c.add_argument("-o", "--out", type=Path, required=True)
+    c.add_argument("--most", type=int, default=200)
+    c.add_argument("--notes", type=Path, help="text for the card: what was tried")
+    return p
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 0 done, 1 failed with a reason, 2 wrong call."""
+    a = _parser().parse_args(arguments)
+    try:
+        return {"prepare": _prepare, "train": _train, "evaluate": _evaluate, "export": _export}[a.command](a)
+    except (LimberError, FloatingPointError, FileNotFoundError, ValueError) as e:
+        print(f"limber-train: {e}", file=sys.stderr)
+        return 1
+
+
+def _prepare(a: argparse.Namespace) -> int:
+    from .prepare import build
+
+    report = build.prepare(a.folders, a.out, a.splits, a.seed)
+    print(f"{report['clips']} clips, {report['minutes']} minutes -> {a.out} ({a.out.stat().st_size / 1e6:.1f} MB)")
+    for finding in report["findings"]:  # type: ignore[attr-defined]
+        if finding["left_out"]:
+            print(f"left out: {finding['source']}/{finding['name']}: {finding['left_out']}")
+    return 0
+
+
+def _train(a: argparse.Namespace) -> int:
+    from .config import PRESETS
+    from .train import train
+
+    if a.preset not in PRESETS:
+        raise ValueError(f"no preset {a.preset!r}; there are {', '.join(PRESETS)}")
+    config = PRESETS[a.preset] if a.steps is None else replace(PRESETS[a.preset], steps=a.steps)
+    train(config, a.out, a.data, start=a.start, device=a.device, threads=a.threads)
+    return 0
+
+
+def _evaluate(a: argparse.Namespace) -> int:
+    from .evaluate import markdown
+    from .export import remeasure
+
+    table = remeasure(a.bundle, a.data, a.most)
+    text = markdown(table)
+    print(text)
+    if a.report:
+        from .evaluate import write
+
+        a.report.mkdir(parents=True, exist_ok=True)
+        write(table, a.report / "metrics.json")
+        (a.report / "tables.md").write_text(text)
+    return 0
+
+
+def _export(a: argparse.Namespace) -> int:
+    from .export import export
+
+    notes = a.notes.read_text() if a.notes else ""
+    bundle = export(a.checkpoints, a.data, a.out, a.most, notes)
+    size = sum(f.stat().st_size for f in bundle.path.iterdir()) / 1e6
+    print(f"{bundle.path}: {size:.1f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

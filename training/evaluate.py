@@ -1,0 +1,176 @@
+"""``limber-train evaluate``: what the product delivers on held-out motion, beside plain interpolation.
+
+LAFAN1's protocol (Harvey et al. 2020): windows every 40 frames, 10 past frames and 1 future frame
+given, facing aligned at the last past frame; the gap is what is measured. Every row goes through
+``backend.tasks.run``, seams, feet and all: what is measured is what an animator gets. Windows are
+drawn from splits that no training run has seen:
+
+- ``takes``: held-out takes of groups that were trained on (near copies where a data set repeats itself);
+- ``groups`` / ``subjects``: whole action-and-style groups, or whole subjects.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backend import tasks
+from backend.systems.base import Interpolation, System
+from blender_addon.motion import constraints
+from blender_addon.motion.clip import Clip
+from blender_addon.motion.skeleton import INDEX
+
+from . import masks, metrics
+from .prepare.cache import Cache, Entry
+
+GAPS = (5, 15, 30, 45)
+PAST = 10
+OFFSET = 40
+SETS: Mapping[str, tuple[str, str]] = {
+    "bandai_namco takes": ("bandai_namco", "takes"),
+    "bandai_namco groups": ("bandai_namco", "test"),
+    "cmu subjects": ("cmu", "test"),
+    "reactidle takes": ("reactidle", "test"),
+}
+"""Row -> source and split."""
+
+_NAMES = {"l2p": "L2P", "l2q": "L2Q", "npss": "NPSS", "error_cm": "error_cm", "skating_speed": "skating",
+          "skating_ratio": "skating_ratio", "jerk": "jerk", "penetration_cm": "penetration_cm"}  # fmt: skip
+
+
+def windows(cache: Cache, entries: Sequence[Entry], length: int, most: int) -> list[Clip]:
+    """Windows of ``length`` frames every ``OFFSET`` frames, evenly thinned to at most ``most``."""
+    found = [(e, s) for e in entries for s in range(0, e.length - length + 1, OFFSET)]
+    if len(found) > most:
+        found = [found[i] for i in np.linspace(0, len(found) - 1, most).round().astype(int)]
+    return [metrics.facing_window(cache.clip(e).slice(s, s + length), PAST - 1) for e, s in found]
+
+
+def statistics(cache: Cache, source: str, length: int = 65, most: int = 2000) -> metrics.PositionStatistics:
+    """The scale of L2P: the same source's training windows."""
+    return metrics.position_statistics(windows(cache, cache.select("train", [source]), length, most))
+
+
+def transition(clips: Sequence[Clip], gap: int, system: System) -> list[Clip]:
+    """Every window's gap filled by a system, as the product fills it."""
+    keys = np.ones(PAST + gap + 1, bool)
+    keys[PAST : PAST + gap] = False
+    return [_fill(constraints.inbetween(c, keys), system) for c in clips]
+
+
+def _fill(request: constraints.Request, system: System) -> Clip:
+    return tasks.run(request, system, lambda step, total: None, lambda: False).clips[0]
+
+
+def evaluate(cache: Cache, systems: Mapping[str, System], sets: Sequence[str] = tuple(SETS), gaps: Sequence[int] = GAPS,
+             most: int = 200) -> dict[str, Any]:  # fmt: skip
+    """The table: task -> data set -> gap -> who -> metric.
+
+    Args:
+        cache: the prepared data with its splits.
+        systems: name -> system; ``interpolation`` is always added.
+        sets: rows of :data:`SETS`; those the cache has no clips of are left out and named.
+        gaps: missing frames.
+        most: windows a row.
+    """
+    everyone = {**systems, "interpolation": Interpolation()}
+    table: dict[str, Any] = {"inbetween": {}, "inbetween partial": {}}
+    for row in sets:
+        source, split = SETS[row]
+        entries = cache.select(split, [source])
+        if not entries:
+            print(f"{row}: no clips in this cache, left out", flush=True)
+            continue
+        scale = statistics(cache, source)
+        table["inbetween"][row] = {}
+        for gap in gaps:
+            truth = windows(cache, entries, PAST + gap + 1, most)
+            hole = slice(PAST, PAST + gap)
+            cells: dict[str, Any] = {"windows": len(truth)}
+            for name, system in everyone.items():
+                measured = metrics.measure(truth, transition(truth, gap, system), hole, scale)
+                cells[name] = {_NAMES[k]: round(v, 5) for k, v in measured.items() if k in _NAMES}
+                cells["truth"] = {"skating": round(measured["true_skating_speed"], 5),
+                                  "skating_ratio": round(measured["true_skating_ratio"], 5),
+                                  "jerk": round(measured["true_jerk"], 5)}  # fmt: skip
+            table["inbetween"][row][str(gap)] = cells
+            print(row, gap, {n: c["error_cm"] for n, c in cells.items() if n in everyone}, flush=True)
+        table["inbetween partial"][row] = {"mixed": partial(cache, entries, everyone, most)}
+    return table
+
+
+def partial(cache: Cache, entries: Sequence[Entry], systems: Mapping[str, System], most: int) -> dict[str, Any]:
+    """Sparse keys of which some leave out limbs, joints or the place: error over what was not given."""
+    truth = windows(cache, entries, 64, most)
+    cells: dict[str, Any] = {"windows": len(truth)}
+    for name, system in systems.items():
+        rng = np.random.default_rng(5)
+        errors: list[float] = []
+        for clip in truth:
+            known, root = masks.partial(rng, len(clip))
+            request = constraints.inbetween(clip, known.any(1), known, root)
+            out = _fill(request, system)
+            distance = np.linalg.norm(out.positions() - clip.positions(), axis=-1)
+            errors.append(float(distance[~known].mean() * 100))
+        cells[name] = {"error_cm": round(float(np.mean(errors)), 4)}
+    return cells
+
+
+def limb_completion(cache: Cache, entries: Sequence[Entry], system: System, most: int = 100) -> float:
+    """Mean joint error, cm, of one arm that is missing between whole first and last poses."""
+    arm = list(masks.PARTS["left_arm"])
+    errors = []
+    for clip in windows(cache, entries, 48, most):
+        missing = np.zeros((len(clip), len(INDEX)), bool)
+        missing[1:-1, arm] = True
+        request = constraints.inbetween(clip, np.ones(len(clip), bool), ~missing)
+        out = _fill(request, system)
+        distance = np.linalg.norm(out.positions() - clip.positions(), axis=-1)
+        errors.append(float(distance[1:-1][:, arm].mean() * 100))
+    return float(np.mean(errors))
+
+
+def markdown(table: Mapping[str, Any], model: str = "model") -> str:
+    """The tables as a card shows them; ``model`` is the column that ships."""
+    lines = []
+    for row, gaps in table["inbetween"].items():
+        lines += ["", f"**{row}**", "", "| missing frames | joint error, cm | interpolation | below | L2P | interpolation "
+                  "| L2Q | interpolation | NPSS | interpolation | skating, cm/s | interpolation | truth | jerk, m/s3 | "
+                  "interpolation | truth |", "|" + " --- |" * 16]  # fmt: skip
+        for gap, cells in gaps.items():
+            m, i, t = cells[model], cells["interpolation"], cells["truth"]
+            less = 100 * (1 - m["error_cm"] / i["error_cm"])
+            lines.append(
+                f"| {gap} | {m['error_cm']:.2f} | {i['error_cm']:.2f} | {less:.0f} % | {m['L2P']:.3f} | {i['L2P']:.3f} | "
+                f"{m['L2Q']:.3f} | {i['L2Q']:.3f} | {m['NPSS']:.4f} | {i['NPSS']:.4f} | {m['skating']:.1f} | "
+                f"{i['skating']:.1f} | {t['skating']:.1f} | {m['jerk']:.0f} | {i['jerk']:.0f} | {t['jerk']:.0f} |")  # fmt: skip
+    lines += ["", "**Sparse keys of which some leave out limbs, joints or the place** (error over what was not given)", "",
+              "| data | joint error, cm | interpolation |", "| --- | --- | --- |"]  # fmt: skip
+    for row, cells in table["inbetween partial"].items():
+        c = cells["mixed"]
+        lines.append(f"| {row} | {c[model]['error_cm']:.2f} | {c['interpolation']['error_cm']:.2f} |")
+    return "\n".join(lines).strip() + "\n"
+
+
+def write(table: Mapping[str, Any], path: Path) -> None:
+    """Write ``metrics.json``."""
+    path.write_text(json.dumps(table, indent=1) + "\n")
+
+
+def timed(system: System, clip: Clip, frames: int = 180, every: int = 30, repeats: int = 5) -> float:
+    """Median seconds of a warm in-between of ``frames`` frames with a key at every ``every``-th."""
+    long = clip.sample(np.linspace(0, len(clip) - 1, frames))
+    keys = np.unique(np.append(np.arange(0, frames, every), frames - 1))
+    request = constraints.inbetween(long, keys)
+    _fill(request, system)
+    spent = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        _fill(request, system)
+        spent.append(time.perf_counter() - began)
+    return float(np.median(spent))
