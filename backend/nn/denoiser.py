@@ -29,6 +29,8 @@ class Architecture:
         hidden: width of the pose stream's feed-forward.
         rounds: how many KAA rounds.
         every: a joint pass in every n-th round.
+        patch: frames that share a token; 2 halves the cost of a 30-fps motion, whose neighbouring
+            frames say nearly the same.
         rotation_scale, root_scale: standard deviation of the training differences (6D; hip heights).
     """
 
@@ -39,6 +41,7 @@ class Architecture:
     hidden: int = 1024
     rounds: int = 6
     every: int = 1
+    patch: int = 2
     rotation_scale: float = 0.15
     root_scale: float = 0.05
 
@@ -48,6 +51,18 @@ def sinusoid(x: Tensor, width: int, longest: float = 200.0) -> Tensor:
     speed = torch.exp(torch.linspace(0, math.log(longest), width // 2, device=x.device))
     angle = x[..., None] / speed
     return torch.cat((angle.sin(), angle.cos()), -1)
+
+
+def patched(x: Tensor, p: int) -> Tensor:
+    """``p`` neighbouring frames side by side, zeros after the end. ``(B, T, C) -> (B, ceil(T / p), p * C)``."""
+    if short := -x.shape[1] % p:
+        x = torch.cat((x, torch.zeros_like(x[:, :1]).expand(-1, short, -1)), 1)
+    return x.unflatten(1, (-1, p)).flatten(2)
+
+
+def unpatched(x: Tensor, p: int) -> Tensor:
+    """The inverse: ``(B, N, p * C) -> (B, N * p, C)``."""
+    return x.unflatten(-1, (p, -1)).flatten(1, 2)
 
 
 _DISTANCE = 32
@@ -61,46 +76,49 @@ class Denoiser(nn.Module):
     def __init__(self, a: Architecture) -> None:
         super().__init__()
         self.architecture = a
-        self.read = nn.Linear(_READ, a.pose_width)
+        self.read = nn.Linear(_READ * a.patch, a.pose_width)
         self.read_step = nn.Sequential(nn.Linear(64, a.pose_width), nn.GELU(), nn.Linear(a.pose_width, a.pose_width))
         self.body = nn.Linear(3 * J, a.pose_width)
         if a.joint_width:
-            self.read_joint = nn.Linear(_JOINT_READ, a.joint_width)
+            self.read_joint = nn.Linear(_JOINT_READ * a.patch, a.joint_width)
             self.joint_name = nn.Parameter(torch.randn(J + 1, a.joint_width) * 0.02)
             self.joint_norm = nn.LayerNorm(a.joint_width)
-            self.joint_rotation = zero(nn.Linear(a.joint_width, 6))
-            self.joint_root = zero(nn.Linear(a.joint_width, 3))
+            self.joint_rotation = zero(nn.Linear(a.joint_width, 6 * a.patch))
+            self.joint_root = zero(nn.Linear(a.joint_width, 3 * a.patch))
         self.rounds = nn.ModuleList(
             KAARound(a.pose_width, a.joint_width if r % a.every == 0 else 0, a.heads, a.joint_heads, a.hidden)
             for r in range(a.rounds)
         )
         self.norm = nn.LayerNorm(a.pose_width)
-        self.write = zero(nn.Linear(a.pose_width, CHANNELS))
+        self.write = zero(nn.Linear(a.pose_width, CHANNELS * a.patch))
 
     def forward(self, x: Inputs, sample: Tensor, step: Tensor) -> Tensor:
         """``sample (B, T, 135)``, ``step (B,)`` -> ``(B, T, 135)``."""
+        p, frames = self.architecture.patch, x.base.shape[1]
         both = torch.cat(
             (x.base, x.positions.flatten(2), x.rotation_known.to(x.base.dtype), x.root_known[..., None].to(x.base.dtype),
              sinusoid(x.since, _DISTANCE), sinusoid(x.until, _DISTANCE),
              sinusoid(100 * x.since / (x.since + x.until).clamp(min=1), _DISTANCE), sample), -1,
         )  # (B, T, read)  # fmt: skip
-        pose = self.read(both) + self.body(x.offsets.flatten(1))[:, None]
-        pose = pose + self.read_step(sinusoid(step.to(x.base.dtype), 64))[:, None]  # (B, T, C)
+        pose = self.read(patched(both, p)) + self.body(x.offsets.flatten(1))[:, None]  # (B, T / p, C)
+        pose = pose + self.read_step(sinusoid(step.to(x.base.dtype), 64))[:, None]
         joints = self._joints(x, sample) if self.architecture.joint_width else None
-        valid = None if bool(x.valid.all()) else x.valid
+        valid = None if bool(x.valid.all()) and frames % p == 0 else patched(x.valid[..., None], p).any(-1)
         for block in self.rounds:
             if block.joint_width:
                 pose, joints = block(pose, joints, valid)
             else:
                 pose, _ = block(pose, None, valid)
-        out = self.write(self.norm(pose))
+        out = unpatched(self.write(self.norm(pose)), p)  # (B, T, 135)
         if joints is not None:
-            joints = self.joint_norm(joints)
-            out = out + torch.cat((self.joint_rotation(joints[:, :, :J]).flatten(2), self.joint_root(joints[:, :, J])), -1)
-        return out
+            joints = self.joint_norm(joints)  # (B, T / p, 23, c)
+            turned = self.joint_rotation(joints[:, :, :J]).unflatten(-1, (p, 6)).transpose(2, 3)  # (B, T / p, p, 22, 6)
+            placed = unpatched(self.joint_root(joints[:, :, J]), p)
+            out = out + torch.cat((turned.flatten(1, 2).flatten(2), placed), -1)
+        return out[:, :frames]
 
     def _joints(self, x: Inputs, sample: Tensor) -> Tensor:
-        """One token a joint and one for the root. ``(B, T, 23, c)``."""
+        """One token a joint and one for the root. ``(B, T / p, 23, c)``."""
         r = features.ROTATION
         tokens = torch.cat(
             (x.base[..., :r].unflatten(-1, (J, 6)), x.positions, x.rotation_known[..., None].to(x.base.dtype),
@@ -110,7 +128,9 @@ class Denoiser(nn.Module):
         root[:, :, 0, 6:9] = x.base[..., r:]
         root[:, :, 0, 9] = x.root_known.to(x.base.dtype)
         root[:, :, 0, 10:13] = sample[..., r:]
-        return self.read_joint(torch.cat((tokens, root), 2)) + self.joint_name
+        tokens = torch.cat((tokens, root), 2).transpose(1, 2).flatten(0, 1)  # (B * 23, T, 16)
+        tokens = patched(tokens, self.architecture.patch)  # (B * 23, T / p, p * 16)
+        return self.read_joint(tokens).unflatten(0, (len(x.base), J + 1)).transpose(1, 2) + self.joint_name
 
     def scale(self) -> Tensor:
         """Standard deviation of each channel of the difference. ``(135,)``."""

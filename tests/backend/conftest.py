@@ -46,7 +46,9 @@ def make_bundle(folder: Path, family: str = "open", draws: int = 4) -> Path:
     from backend.systems.mmdm import MMDM
 
     torch.manual_seed(0)
-    network = Denoiser(Architecture(pose_width=16, joint_width=8, heads=2, joint_heads=2, hidden=32, rounds=2))
+    network = Denoiser(
+        Architecture(pose_width=16, joint_width=8, heads=2, joint_heads=2, hidden=32, rounds=2)
+    )
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.02 * torch.randn_like(parameter))  # the output layer starts at zero

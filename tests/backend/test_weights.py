@@ -54,7 +54,9 @@ def test_tensors_that_share_memory_are_written(tmp_path: Path) -> None:
 
 
 def test_the_same_weights_give_the_same_file(tmp_path: Path) -> None:
-    assert weights.load(make_bundle(tmp_path / "a")).sha256 == weights.load(make_bundle(tmp_path / "b")).sha256
+    assert (
+        weights.load(make_bundle(tmp_path / "a")).sha256 == weights.load(make_bundle(tmp_path / "b")).sha256
+    )
 
 
 def test_a_network_comes_back_and_computes_the_same(folder: Path) -> None:
@@ -98,7 +100,10 @@ WRONG: dict[str, tuple[Callable[[Path], Any], str]] = {
     "unknown key": (edited(lambda c: c.update(extra=1)), "unknown extra"),
     "missing key": (edited(lambda c: c.pop("licence")), "missing licence"),
     "missing system key": (edited(lambda c: c["systems"]["mmdm"].pop("tasks")), "missing tasks"),
-    "unknown system": (edited(lambda c: c["systems"].update(oracle=c["systems"].pop("mmdm"))), "does not know"),
+    "unknown system": (
+        edited(lambda c: c["systems"].update(oracle=c["systems"].pop("mmdm"))),
+        "does not know",
+    ),
     "helper for a system": (edited(lambda c: c["systems"].update(base=c["systems"].pop("mmdm"))), "base"),
     "no systems": (edited(lambda c: c.update(systems={})), "no systems"),
     "older format": (edited(lambda c: c.update(format=0)), "format 0"),
@@ -115,11 +120,19 @@ WRONG: dict[str, tuple[Callable[[Path], Any], str]] = {
     "one bit flipped": (damaged, "damaged"),
     "cut short": (shortened, "damaged"),
     "empty model": (lambda f: (f / "model.safetensors").write_bytes(b""), "damaged"),
-    "another width": (edited(lambda c: c["systems"]["mmdm"]["architecture"].update(pose_width=32)), "do not fit"),
+    "another width": (
+        edited(lambda c: c["systems"]["mmdm"]["architecture"].update(pose_width=32)),
+        "do not fit",
+    ),
     "unknown entry of a system": (edited(lambda c: c["systems"]["mmdm"].update(extra=1)), "unknown extra"),
     "missing entry of a system": (edited(lambda c: c["systems"]["mmdm"].pop("window")), "window"),
     "unknown setting": (edited(lambda c: c["systems"]["mmdm"]["architecture"].update(depth=9)), "do not fit"),
 }
+
+
+def use(folder: Path) -> None:
+    bundle = weights.load(folder)
+    service.build(bundle, next(iter(bundle.systems)))
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -127,8 +140,7 @@ def test_a_bundle_that_is_not_right_is_refused(folder: Path, name: str) -> None:
     change, message = WRONG[name]
     change(folder)
     with pytest.raises(WeightsError, match=message):
-        bundle = weights.load(folder)
-        service.build(bundle, next(iter(bundle.systems)))
+        use(folder)
 
 
 def test_missing_and_unknown_tensors_are_refused(tmp_path: Path) -> None:
