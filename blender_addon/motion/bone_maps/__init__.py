@@ -16,6 +16,7 @@ from . import (
     biped,
     cmu,
     daz,
+    general,
     kaykit,
     kenney,
     lafan,
@@ -50,8 +51,8 @@ def find(skeleton: Skeleton) -> BoneMap:
         index = NameIndex(skeleton, loose)
         found = (match(p, skeleton, index) for family in PRESETS.values() for p in family)
         if maps := [m for m in found if m]:
-            return max(maps, key=lambda m: len(m.names))
-    return BoneMap("structure", {})
+            return general.complete(max(maps, key=lambda m: len(m.names)), skeleton)
+    return general.find(skeleton)
 
 
 def controls(bone_map: BoneMap) -> tuple[tuple[Switch, ...], tuple[str, ...]]:
