@@ -56,10 +56,10 @@ def test_a_given_folder_comes_before_the_installed_one(folders: Path, tmp_path: 
     assert Service([mine, folders]).run(keyed()).report["family"] == "research"
 
 
-def test_interpolation_needs_no_weights_and_is_the_baseline_where_there_is_no_context(
+def test_interpolation_needs_no_weights_and_is_the_baseline_where_keys_have_nothing_to_smooth(
     service: Service,
 ) -> None:
-    result = service.run(keyed(system="interpolation"))
+    result = service.run(keyed(40, (0, 39), system="interpolation"))
     assert "bundle" not in result.report
     assert rotations.angle_between(result.clips[0].rotations, result.baseline.rotations).max() < 1e-6
     assert np.allclose(result.clips[0].root_positions, result.baseline.root_positions, atol=1e-9)
