@@ -30,7 +30,8 @@ def find(skeleton: Skeleton) -> BoneMap:
         for roles in (names.ARM, names.LEG):
             limb = names.limb(skeleton, readings, side, roles)
             named.update({f"{side}_{role}": found for role, found in limb.items()})
-    helpers = {i for i, r in enumerate(readings) if r.helper and not r.finger}
+    body = {a for i, r in enumerate(readings) if r.roles for a in skeleton.ancestors(i)}
+    helpers = {i for i, r in enumerate(readings) if r.helper and not r.finger and i not in body}
     sided = {i: r.side for i, r in enumerate(readings) if r.side in SIDES}
     form = structure.find(skeleton, helpers, sided)
     limbs = _vote(skeleton, readings, named, {r: b for r, b in form.items() if r[0] in "lr"})
@@ -142,6 +143,8 @@ def _pelvis(
         fit = [a for a in common if a in words_say]
         if fit:
             return (fit[0],), BOTH if form.get("pelvis") == (fit[0],) else 0.9
+        if form.get("pelvis", (-1,))[0] in common:
+            return form["pelvis"], FORM
         if len(carried) == 4 and common and _near_hips(skeleton, common[0], legs):
             return (common[0],), FORM
         return None
@@ -188,14 +191,17 @@ def _top(
     head = heads[0] if len(heads) == 1 else None
     if head is not None:
         out["head"] = ((head,), BOTH if form.get("head") == (head,) else 0.9)
-    elif not by_word["head"] and "head" in form and not readings[form["head"][0]].roles:
+    elif not by_word["head"] and "head" in form and readings[form["head"][0]].roles in ((), ("spine",)):
         out["head"] = (form["head"], FORM)
         head = form["head"][0]
     necks = list(neck)
     start = neck[-1] if neck else chest
     if head is not None and start is not None:
         line = [b for b in _between(skeleton, start, head) if b != head]
-        necks += [b for b in line if "spine" not in readings[b].roles and not readings[b].helper]
+        spines = () if not by_word["neck"] else by_word["spine"]  # Rigify calls neck and head spine
+        necks += [b for b in line if b not in spines and not readings[b].helper]
+    elif not necks and not by_word["neck"] and head is None and not by_word["head"]:
+        necks = list(form.get("neck", ()))
     elif not necks:
         necks = [n for n in by_word["neck"] if chest is None or chest in above[n]]
         if any(a not in above[b] for a, b in pairwise(necks)):

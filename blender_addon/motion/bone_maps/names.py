@@ -137,7 +137,7 @@ def limb(
         answers = Counter(way.get(role, ()) for way in ways)
         (bones, _), *others = answers.most_common()
         if bones and not others:
-            vague = all(readings[b].phrase in words.VAGUE for b in bones)
+            vague = all(readings[b].phrase in words.VAGUE for b in bones) and len(ways[0]) < 3
             out[role] = (bones, 0.8 if vague else 0.9)
     return out
 
@@ -156,6 +156,7 @@ def _lay(
                 k = order[role]
                 if k > last:
                     worth = (1.0 if role == "collar" else 1.1) - 0.2 * (reading.phrase in words.VAGUE)
+                    worth -= 0.1 * (role == "foot" and reading.phrase == "foot")  # the toes, in SMPL only
                     worth -= 0.4 * (role == "elbow" and reading.phrase == "arm")  # the upper arm, as a rule
                     more.append((score + worth, k, {**way, role: (bone,)}))
                 elif k == last:

@@ -28,7 +28,7 @@ class Pair:
     Attributes:
         hub: the bone both hang on.
         chains: each chain's bones, from the hub outwards, along the longest way.
-        length: of the longer one, hub included.
+        length: how far the chains get from the hub at most; a face's chains wind on the spot.
     """
 
     hub: int
@@ -101,7 +101,8 @@ class Body:
         apart = np.linalg.norm(self.p[list(chains[0])] - self.p[list(chains[1])], axis=-1)
         if apart.max() < 0.02 * self.scale:
             return None
-        return Pair(hub, chains, total)
+        away = [float(np.linalg.norm(_points(self, c) - self.p[hub], axis=-1).max()) for c in chains]
+        return Pair(hub, chains, max(away))
 
 
 def find(skeleton: Skeleton, ignored: set[int], sided: Mapping[int, str]) -> dict[str, tuple[int, ...]]:
@@ -194,15 +195,13 @@ def _leg(body: Body, chain: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
     ankle. Further bones in line belong to the part they lie in.
     """
     p = _points(body, chain)
-    turns = [_turn(p, k) for k in range(len(chain))]
-    late = [k for k in range(2, len(chain)) if _length(p[: k + 1]) > 0.45 * _length(p)]
-    if not late:
+    far = [k for k in range(2, len(chain)) if _length(p[: k + 1]) > 0.45 * _length(p[: len(chain)])]
+    bends = [k for k in far if _turn(p[: len(chain)], k) > 0.45] or [k for k in far if _turn(p, k) > 0.45]
+    if not bends:  # radians; no foot turns off. Tips count second: importers make them up
         return {}
-    k = max(late, key=lambda m: turns[m])
-    if turns[k] < 0.45:  # radians; no foot turns off, so this is no leg or has none
-        return {}
-    joints = _halves(p, range(k - 1), k, (0.65, 1.55))
-    if joints is None or _length(p[k:]) > 0.8 * _length(p[joints[0] : k + 1]):
+    k = max(bends, key=lambda m: _turn(p if m + 1 == len(chain) else p[: len(chain)], m))
+    joints = _halves(p, range(k - 1), k, (0.6, 1.75))
+    if joints is None or _length(p[k : len(chain)]) > 0.8 * _length(p[joints[0] : k + 1]):
         return {}
     i, j = joints
     out = {"hip": chain[i:j], "knee": chain[j:k], "ankle": chain[k : k + 1]}
@@ -224,8 +223,8 @@ def _arm(body: Body, chain: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
     for k in ends:
         if k >= len(p) or (k == len(chain) and best):
             continue
-        joints = _halves(p, range(min(3, k - 1)), k, (0.75, 1.4))
-        rest = _length(p[k:])
+        joints = _halves(p, range(min(3, k - 1)), k, (0.7, 1.55))
+        rest = 0.0 if hand is not None else _length(p[k : len(chain)])  # a hand and its longest finger
         if joints is None or rest > 0.9 * _length(p[joints[1] : k + 1]):
             continue
         a, b = _length(p[joints[0] : joints[1] + 1]), _length(p[joints[1] : k + 1])
@@ -264,13 +263,16 @@ def _turn(p: Array, k: int) -> float:
 def _halves(p: Array, starts: Iterable[int], k: int, ratio: tuple[float, float]) -> tuple[int, int] | None:
     """Start and middle joint of a limb that ends at ``k``: its two parts about equally long.
 
-    Of starts that leave at least four fifths of the longest limb, the evenest one counts; short
-    bones before the limb (buttocks, hip joints without length) drop out that way.
+    Of starts that leave most of the longest limb, the evenest one counts. Short bones before the
+    limb (buttocks, hip joints without length) drop out.
     """
     found: list[tuple[float, float, int, int]] = []
+    step = np.linalg.norm(np.diff(p, axis=0), axis=-1)
     for i in starts:
         for j in range(i + 1, k):
             a, b = _length(p[i : j + 1]), _length(p[j : k + 1])
+            if min(step[i], step[j]) < 0.2 * a or step[k - 1] < 0.3 * b:
+                continue  # a stub before the limb, or the hand taken for forearm
             if b > 0 and ratio[0] < a / b < ratio[1] and np.linalg.norm(p[k] - p[i]) > 0.5 * (a + b):
                 found.append((a + b, abs(float(np.log(a / b))), i, j))
     if not found:
@@ -373,10 +375,12 @@ def _trunk(body: Body, pelvis: int, arms: Pair, up: Array, hips: Array) -> dict[
 
 def _head(body: Body, bones: Sequence[int], trunk: float) -> tuple[Sequence[int], int | None]:
     """Neck bones and head among the bones that rise from the chest; None where it is a guess."""
+    while len(bones) > 1 and body.step(bones[-2], bones[-1]) < 0.02 * trunk:
+        bones = bones[:-1]  # Rigify's face sits on the head bone
     if len(bones) == 1:
         return (), bones[0]
     first = body.step(bones[0], bones[1])
-    if first > 0.3 * trunk:  # too long for a neck: the head, and a marker on top of it
+    if first > 0.4 * trunk:  # too long for a neck: the head, and a marker on top of it
         return (), bones[0] if len(bones) == 2 and first > 0.45 * trunk else None
     if len(bones) == 2 or len(body.kids[bones[-1]]) > 1:  # ... or a face hangs on the last
         return bones[:-1], bones[-1]
