@@ -192,8 +192,7 @@ def shared_prefix(names: list[str]) -> str:
     middle = stems[len(stems) // 4 : len(stems) - len(stems) // 4]
     same = takewhile(lambda letters: letters[0] == letters[1], zip(middle[0], middle[-1], strict=False))
     prefix = "".join(a for a, _ in same)  # sorted: what first and last share, all share
-    ends = [i for i, c in enumerate(prefix) if c in "_-. "]
-    if not ends:
-        return ""
-    prefix = prefix[: ends[-1] + 1]
-    return prefix if sum(n.startswith(prefix) for n in names) >= 0.85 * len(names) else ""
+    for end in reversed([i for i, c in enumerate(prefix) if c in "_-. "]):
+        if sum(n.startswith(prefix[: end + 1]) for n in names) >= 0.85 * len(names):
+            return prefix[: end + 1]
+    return ""
