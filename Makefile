@@ -1,5 +1,6 @@
 # make demo   a Rigify character, a few keys, the real backend: out/demo.{blend,bvh,png}
 # make test   every test, on Blender 4.5 (and 5.2 where Python 3.13 is found)
+# make benchmark  how long things take: out/*.json
 # make lint   ruff and pyright
 # make addon  the Blender extension: out/limber-<version>.zip
 #
@@ -18,11 +19,12 @@ PYTHON313  ?= $(shell for p in python3.13 $(HOME)/.pyenv/versions/3.13*/bin/pyth
                 "$$p" -c "import sys, venv; sys.exit(sys.version_info[:2] != (3, 13))" 2>/dev/null \
                 && { echo "$$p"; break; }; done)
 VENV313    := .venv313
+TESTS313   := tests/blender_addon tests/motion tests/test_build_addon.py
 
 export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: all demo test lint format addon environment clean
+.PHONY: all demo test benchmark lint format addon environment clean
 all: test
 
 # One stamp per set of extras, so that `make demo` does not wait for what only tests need; each
@@ -47,7 +49,7 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/.test
 # Blender 5.2's Python has no torch: its tests reach a backend in the 3.11 environment, as at a user's.
 $(VENV313)/.test: pyproject.toml
 	"$(PYTHON313)" -m venv $(VENV313)
-	$(VENV313)/bin/python -m pip install --quiet $(PIP_FLAGS) "bpy>=5.2,<5.3" pytest pytest-timeout hypothesis
+	$(VENV313)/bin/python -m pip install --quiet $(PIP_FLAGS) "bpy>=5.2,<5.3" pytest pytest-timeout hypothesis scipy
 	touch $@
 
 environment: $(VENV)/.test $(if $(PYTHON313),$(VENV313)/.test)
@@ -59,10 +61,13 @@ demo: $(VENV)/.demo
 test: environment
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 ifneq ($(PYTHON313),)
-	LIMBER_PYTHON="$(CURDIR)/$(BIN)/python" $(VENV313)/bin/python -m pytest tests/blender_addon $(PYTEST_FLAGS)
+	LIMBER_PYTHON="$(CURDIR)/$(BIN)/python" $(VENV313)/bin/python -m pytest $(TESTS313) $(PYTEST_FLAGS)
 else
 	@echo "Blender 5.2: skipped, no Python 3.13 found (set PYTHON313=/path/to/python3.13)"
 endif
+
+benchmark: environment
+	LIMBER_BENCHMARKS=out $(BIN)/python -m pytest -m benchmark $(PYTEST_FLAGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -1,7 +1,6 @@
 """How long the backend takes, measured through a real process; writes JSON, asserts nothing about time.
 
-``LIMBER_BENCHMARKS=out pytest tests/benchmarks`` writes ``out/backend_speed.json``; without the
-variable the file goes to a temporary folder and the numbers to the terminal (``-s``).
+``make benchmark`` writes ``out/backend_speed.json``. The tiny bundle stands in where none came along.
 """
 
 from __future__ import annotations
