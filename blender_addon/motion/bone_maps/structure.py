@@ -60,10 +60,8 @@ class Body:
                 self.kids[parent].append(j)
         self.kept = [j for j in range(n) if j not in gone]
         for j in reversed(self.kept):
-            if self.kids[j]:
-                self.reach[j] = max(self.step(j, k) + self.reach[k] for k in self.kids[j])
-            elif np.isfinite(self.tips[j]).all():
-                self.reach[j] = float(np.linalg.norm(self.tips[j] - self.p[j]))
+            away = [self.step(j, k) + self.reach[k] for k in self.kids[j]]
+            self.reach[j] = max([self._tip(j), *away])
         self.scale = float(np.ptp(self.p[self.kept], axis=0).max()) if self.kept else 0.0
 
     def step(self, a: int, b: int) -> float:
@@ -71,12 +69,20 @@ class Body:
         return float(np.linalg.norm(self.p[a] - self.p[b]))
 
     def chain(self, j: int) -> tuple[int, ...]:
-        """From ``j`` outwards along the longest way."""
+        """From ``j`` outwards along the longest way; a twist bone on the last bone does not count."""
         out = [j]
-        while self.kids[j]:
-            j = max(self.kids[j], key=lambda k: self.step(out[-1], k) + self.reach[k])
-            out.append(j)
+        while self.kids[out[-1]]:
+            last = out[-1]
+            k = max(self.kids[last], key=lambda k: self.step(last, k) + self.reach[k])
+            if self.step(last, k) + self.reach[k] < 0.7 * self._tip(last) and not self.kids[k]:
+                break
+            out.append(k)
         return tuple(out)
+
+    def _tip(self, j: int) -> float:
+        """Length of a bone's own shape, 0 where unknown."""
+        length = float(np.linalg.norm(self.tips[j] - self.p[j]))
+        return length if np.isfinite(length) else 0.0
 
     def pairs(self) -> list[Pair]:
         """Every pair of similar chains, longest first."""
@@ -231,7 +237,9 @@ def _arm(body: Body, chain: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
         best.append((abs(float(np.log(a / b))), *joints, k))
     if not best:
         return {}
-    _, i, j, k = min(best)
+    (score, i, j, k), *others = sorted(best)
+    if others and others[0][0] < score + 0.25:
+        return {}  # a long collar, or a long hand: two bones could be the wrist
     if i > 1 or (i == 1 and _length(p[:2]) > 0.9 * _length(p[i : j + 1])):
         return {}  # what lies before the upper arm is no collar
     out = {"shoulder": chain[i:j], "elbow": chain[j : min(k, len(chain))]}
@@ -345,13 +353,13 @@ def _trunk(body: Body, pelvis: int, arms: Pair, up: Array, hips: Array) -> dict[
     def middle(bone: int) -> bool:
         return abs(float((body.p[bone] - hips) @ across)) < 0.03 * body.scale
 
-    def rises(bone: int) -> bool:
-        return float((body.p[bone] - body.p[arms.hub]) @ up) > 0.01 * body.scale
+    def rises(bone: int) -> bool:  # by where it leads: CMU's neck has no length
+        return float(((_points(body, body.chain(bone)) - body.p[arms.hub]) @ up).max()) > 0.03 * body.scale
 
     tops = [k for k in body.kids[arms.hub] if k not in taken and middle(k) and rises(k)]
     shoulders = np.mean([body.p[c[min(1, len(c) - 1)]] for c in arms.chains], axis=0)
     if len(tops) > 1:
-        high = [float((body.p[k] - body.p[arms.hub]) @ up) for k in tops]
+        high = [float(((_points(body, body.chain(k)) - body.p[arms.hub]) @ up).max()) for k in tops]
         tops = [] if sorted(high)[-1] < 1.5 * sorted(high)[-2] else [tops[int(np.argmax(high))]]
     if tops:
         bones = [tops[0]]
