@@ -26,8 +26,8 @@ class Weights:
 
     rotation: float = 1.0
     position: float = 6.0
-    velocity: float = 10.0
-    contact: float = 4.0
+    velocity: float = 5.0
+    contact: float = 3.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -52,6 +52,39 @@ class Run:
         self.step = 0
         self.frames_seen = 0
 
+        self.checks = Windows(data_cache, data_cache.select("validation"), config.sources, config.masks)
+        if self.fabric.is_global_zero:
+            self.calibrate()
+
+    def calibrate(self, batches: int = 24) -> None:
+        """Measure the network's means and deviations on training windows (of their own random stream)."""
+        rng = np.random.default_rng(self.config.seed + 1)
+        filling, differences = [], []
+        for _ in range(batches):
+            _, x, truth = self._windows(self.windows, rng, self.config.batch, self.config.frames)
+            filling.append(torch.cat((x.base, x.positions.flatten(2)), -1)[x.valid])
+            unknown = ~(x.rotation_known.all(-1) & x.root_known) & x.valid
+            differences.append((truth.channels - x.base)[unknown])
+        self.network.calibrate(torch.cat(filling), torch.cat(differences))
+        self.average.module.load_state_dict(self.network.state_dict())
+
+    def _windows(self, source: Windows, rng: np.random.Generator, size: int, frames: int,
+                 jitter: Tensor | None = None) -> tuple[features.Window, features.Inputs, losses.Target]:  # fmt: skip
+        """A batch in its own frame: raw windows, what the model reads, and the truth."""
+        raw = source.batch(rng, size, frames).to(self.fabric.device)
+        filled, frame = features.localise(features.interpolate(raw), jitter)
+        return raw, features.inputs(filled), losses.target(features.apply(raw, frame))
+
+    @torch.inference_mode()
+    def validate(self, size: int = 64) -> float:
+        """Joint error of the averaged network over the interpolation's, one pass, always the same windows."""
+        _, x, truth = self._windows(self.checks, np.random.default_rng(7), size, self.config.frames)
+        at = torch.full((size,), diffusion.STEPS, device=x.base.device)
+        free = ~features.known_channels(x)
+        out = x.base + self.average.module(x, torch.zeros_like(x.base), at) * self.network.scale * free
+        model, plain = (losses.loss(o, x, truth, self.config.weights)[1]["position"] for o in (out, x.base))
+        return model / plain
+
     def rate(self) -> float:
         """Warm-up, hold, and a last stretch down to nothing (1 - sqrt)."""
         c = self.config
@@ -66,13 +99,10 @@ class Run:
         # 1. data, masks and the window's own frame
         long = self.rng.random() < c.long_share
         size, frames = (c.batch // 2, c.long_frames) if long else (c.batch, c.frames)
-        raw = self.windows.batch(self.rng, size, frames).to(self.fabric.device)
-        jitter = torch.randn(size, generator=self.noise).to(raw.root.device) * 0.2
-        filled, frame = features.localise(features.interpolate(raw), jitter)
-        x = features.inputs(filled)
-        truth = losses.target(features.apply(raw, frame))
+        jitter = torch.randn(size, generator=self.noise).to(self.fabric.device) * 0.2
+        _, x, truth = self._windows(self.windows, self.rng, size, frames, jitter)
         # 2. the sample: none (one-pass), or the clean difference with noise
-        scale = self.network.scale().to(x.base.device)
+        scale = self.network.scale
         free = ~features.known_channels(x)
         clean = (truth.channels - x.base) * free / scale
         at = torch.randint(diffusion.STEPS, (size,), generator=self.noise)
@@ -159,6 +189,8 @@ def train(config: Config, folder: Path, data: Path, *, start: Path | None = None
             print(f"step {run.step}/{config.steps}  loss {means['loss']:.4f}  position {means['position']:.4f}  "
                   f"{speed:.0f} frames/s  {left / 60:.0f} min left", flush=True)  # fmt: skip
             _log(folder / "log.csv", {"step": run.step, "frames": run.frames_seen, "rate": run.rate(), **means})
+        if run.step % 250 == 0:
+            print(f"step {run.step}  validation: {100 * (1 - run.validate()):.1f} % below interpolation", flush=True)
         if now - saved > save_every:
             run.save()
             saved = now

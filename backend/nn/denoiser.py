@@ -31,7 +31,6 @@ class Architecture:
         every: a joint pass in every n-th round.
         patch: frames that share a token; 2 halves the cost of a 30-fps motion, whose neighbouring
             frames say nearly the same.
-        rotation_scale, root_scale: standard deviation of the training differences (6D; hip heights).
     """
 
     pose_width: int = 256
@@ -42,8 +41,6 @@ class Architecture:
     rounds: int = 6
     every: int = 1
     patch: int = 2
-    rotation_scale: float = 0.15
-    root_scale: float = 0.05
 
 
 def sinusoid(x: Tensor, width: int, longest: float = 200.0) -> Tensor:
@@ -66,16 +63,30 @@ def unpatched(x: Tensor, p: int) -> Tensor:
 
 
 _DISTANCE = 32
-_READ = CHANNELS + 3 * J + J + 1 + 3 * _DISTANCE + CHANNELS
-_JOINT_READ = 6 + 3 + 1 + 6
+_BODY = CHANNELS + 3 * J  # the filling's channels and joints
+_READ = _BODY + 3 * J + J + 1 + 3 * _DISTANCE + CHANNELS
+_JOINT_READ = 6 + 3 + 3 + 1 + 6
 
 
 class Denoiser(nn.Module):
-    """The network: inputs and sample in, clean difference out, in units of standard deviations."""
+    """The network: inputs and sample in, clean difference out, in units of standard deviations.
+
+    Buffers ``mean`` and ``deviation`` ``(201,)`` standardise what it reads of the filling, ``scale``
+    ``(135,)`` is the standard deviation of the differences it writes; :meth:`calibrate` measures them
+    on training windows. Speeds are read too: a frame's step is a hundredth of a joint's range, too
+    little to be found in standardised places alone.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+    scale: Tensor
 
     def __init__(self, a: Architecture) -> None:
         super().__init__()
         self.architecture = a
+        self.register_buffer("mean", torch.zeros(_BODY))
+        self.register_buffer("deviation", torch.ones(_BODY))
+        self.register_buffer("scale", torch.full((CHANNELS,), 0.1))
         self.read = nn.Linear(_READ * a.patch, a.pose_width)
         self.read_step = nn.Sequential(nn.Linear(64, a.pose_width), nn.GELU(), nn.Linear(a.pose_width, a.pose_width))
         self.body = nn.Linear(3 * J, a.pose_width)
@@ -96,7 +107,7 @@ class Denoiser(nn.Module):
         """``sample (B, T, 135)``, ``step (B,)`` -> ``(B, T, 135)``."""
         p, frames = self.architecture.patch, x.base.shape[1]
         both = torch.cat(
-            (x.base, x.positions.flatten(2), x.rotation_known.to(x.base.dtype), x.root_known[..., None].to(x.base.dtype),
+            (*self._body(x), x.rotation_known.to(x.base.dtype), x.root_known[..., None].to(x.base.dtype),
              sinusoid(x.since, _DISTANCE), sinusoid(x.until, _DISTANCE),
              sinusoid(100 * x.since / (x.since + x.until).clamp(min=1), _DISTANCE), sample), -1,
         )  # (B, T, read)  # fmt: skip
@@ -117,24 +128,43 @@ class Denoiser(nn.Module):
             out = out + torch.cat((turned.flatten(1, 2).flatten(2), placed), -1)
         return out[:, :frames]
 
+    def _body(self, x: Inputs) -> tuple[Tensor, Tensor]:
+        """The standardised filling ``(B, T, 201)`` and its joints' speeds ``(B, T, 66)``, hip heights a second."""
+        both = (torch.cat((x.base, x.positions.flatten(2)), -1) - self.mean) / self.deviation
+        return both, velocities(x).flatten(2)
+
     def _joints(self, x: Inputs, sample: Tensor) -> Tensor:
         """One token a joint and one for the root. ``(B, T / p, 23, c)``."""
         r = features.ROTATION
+        both, speeds = self._body(x)
+        turned, root, placed = both.split((r, 3, 3 * J), -1)
         tokens = torch.cat(
-            (x.base[..., :r].unflatten(-1, (J, 6)), x.positions, x.rotation_known[..., None].to(x.base.dtype),
-             sample[..., :r].unflatten(-1, (J, 6))), -1,
-        )  # (B, T, 22, 16)  # fmt: skip
-        root = torch.zeros_like(tokens[:, :, :1])
-        root[:, :, 0, 6:9] = x.base[..., r:]
-        root[:, :, 0, 9] = x.root_known.to(x.base.dtype)
-        root[:, :, 0, 10:13] = sample[..., r:]
-        tokens = torch.cat((tokens, root), 2).transpose(1, 2).flatten(0, 1)  # (B * 23, T, 16)
-        tokens = patched(tokens, self.architecture.patch)  # (B * 23, T / p, p * 16)
+            (turned.unflatten(-1, (J, 6)), placed.unflatten(-1, (J, 3)), speeds.unflatten(-1, (J, 3)),
+             x.rotation_known[..., None].to(x.base.dtype), sample[..., :r].unflatten(-1, (J, 6))), -1,
+        )  # (B, T, 22, 19)  # fmt: skip
+        extra = torch.zeros_like(tokens[:, :, :1])
+        extra[:, :, 0, 6:9] = root
+        extra[:, :, 0, 12] = x.root_known.to(x.base.dtype)
+        extra[:, :, 0, 13:16] = sample[..., r:]
+        tokens = torch.cat((tokens, extra), 2).transpose(1, 2).flatten(0, 1)  # (B * 23, T, 19)
+        tokens = patched(tokens, self.architecture.patch)  # (B * 23, T / p, p * 19)
         return self.read_joint(tokens).unflatten(0, (len(x.base), J + 1)).transpose(1, 2) + self.joint_name
 
-    def scale(self) -> Tensor:
-        """Standard deviation of each channel of the difference. ``(135,)``."""
-        a = self.architecture
-        out = torch.full((CHANNELS,), a.rotation_scale)
-        out[features.ROTATION :] = a.root_scale
-        return out
+    @torch.no_grad()
+    def calibrate(self, filling: Tensor, differences: Tensor) -> None:
+        """Measure the buffers.
+
+        Args:
+            filling: ``(n, 201)`` channels and joints of fillings.
+            differences: ``(n, 135)`` truth minus filling at unknown frames.
+        """
+        self.mean.copy_(filling.mean(0))
+        self.deviation.copy_(filling.std(0).clamp(min=0.02))
+        self.scale.copy_(differences.square().mean(0).sqrt().clamp(min=0.01))
+
+
+def velocities(x: Inputs) -> Tensor:
+    """Backward differences of the filling's joints, hip heights a second. ``(B, T, 22, 3)``."""
+    ground = x.base[..., features.ROTATION :] * torch.tensor([1.0, 0, 1.0], device=x.base.device, dtype=x.base.dtype)
+    places = x.positions + ground[:, :, None]
+    return torch.cat((torch.zeros_like(places[:, :1]), places[:, 1:] - places[:, :-1]), 1) * 30

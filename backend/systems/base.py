@@ -100,7 +100,7 @@ class Denoising(System):
     @torch.inference_mode()
     def sample(self, x: Inputs, variation: int, generator: torch.Generator, step: Step) -> Tensor:
         """See :meth:`System.sample`."""
-        scale = self.network.scale().to(x.base)
+        scale = self.network.scale.to(x.base)
         free = ~features.known_channels(x)
         if variation == 0:
             step()
