@@ -8,7 +8,7 @@
 # Other settings:  PIP_FLAGS="--index-url ..."  where packages come from
 #                  PYTEST_FLAGS="-k server"     what is tested
 
-PYTHON     ?= python3.11
+PYTHON     ?= $(shell command -v python3.11 || command -v python3)
 VENV       := .venv
 BIN        := $(VENV)/bin
 PIP_FLAGS  ?=

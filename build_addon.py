@@ -2,8 +2,8 @@
 """Builds the Blender extension: ``python build_addon.py [--out DIR]`` writes ``limber-<version>.zip``.
 
 The zip holds the add-on at its root and, under ``backend_bundle/``, what the backend process needs:
-the backend, its weights, and the motion core (a second copy, so that the folder can be put on the
-path of another Python without Blender's package around it).
+the backend, its weights, the motion core (a second copy, so that the folder can be put on the path
+of another Python without Blender's package around it), and the list of libraries to install.
 
 The same tree always gives the same bytes: entries are sorted, times and permissions fixed, text as
 it is. What Blender's ``extension validate`` would refuse is refused here, with the same meaning, so
@@ -18,7 +18,7 @@ import re
 import sys
 import tomllib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,24 +82,26 @@ def build(root: Path, out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{manifest['id']}-{version}.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, source in files.items():
+        for name, content in files.items():
             info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
             info.compress_type = zipfile.ZIP_DEFLATED
             info.create_system, info.external_attr = 3, 0o100644 << 16
-            archive.writestr(info, source.read_bytes())
+            archive.writestr(info, content)
     return path
 
 
-def collect(root: Path) -> Iterator[tuple[str, Path]]:
-    """(name in the zip, file) of everything that goes in."""
-    yield "LICENSE", root / "LICENSE"
+def collect(root: Path) -> Iterator[tuple[str, bytes]]:
+    """(name in the zip, content) of everything that goes in."""
+    yield "LICENSE", (root / "LICENSE").read_bytes()
     for path in _tree(root / "blender_addon"):
-        relative = path.relative_to(root / "blender_addon").as_posix()
-        yield relative, path
+        relative, content = path.relative_to(root / "blender_addon").as_posix(), path.read_bytes()
+        yield relative, content
         if relative == "__init__.py" or relative.startswith("motion/"):
-            yield f"backend_bundle/blender_addon/{relative}", path
+            yield f"backend_bundle/blender_addon/{relative}", content
     for path in _tree(root / "backend"):
-        yield f"backend_bundle/{path.relative_to(root).as_posix()}", path
+        yield f"backend_bundle/{path.relative_to(root).as_posix()}", path.read_bytes()
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    yield "backend_bundle/requirements.txt", "".join(f"{d}\n" for d in project["dependencies"]).encode()
 
 
 def _tree(folder: Path) -> Iterator[Path]:
@@ -109,7 +111,7 @@ def _tree(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def check_files(files: dict[str, Path]) -> None:
+def check_files(files: Mapping[str, bytes]) -> None:
     """Refuse a set of files that Blender or a file system of some animator would not take.
 
     Raises:
@@ -128,9 +130,9 @@ def check_files(files: dict[str, Path]) -> None:
             raise BuildError(f"{name} and {other} are one file where case does not count")
         folded[name.lower()] = name
     sizes: dict[str, dict[str, int]] = {}
-    for name, source in files.items():
+    for name, content in files.items():
         if match := re.match(r"backend_bundle/backend/weights/([^/]+)/(.+)", name):
-            sizes.setdefault(match[1], {})[match[2]] = source.stat().st_size
+            sizes.setdefault(match[1], {})[match[2]] = len(content)
     for bundle, members in sizes.items():
         expected = {"model.safetensors", "config.json", "card.md", "metrics.json"}
         if members.keys() != expected:

@@ -54,7 +54,7 @@ def _python() -> Finding:
 
 def _libraries() -> Iterator[Finding]:
     for name, (oldest, first_unknown) in LIBRARIES.items():
-        remedy = f"Run: {sys.executable} -m pip install '{_requirement(name, oldest, first_unknown)}'"
+        remedy = f"Run: {sys.executable} -m pip install '{requirement(name)}'"
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
@@ -65,9 +65,10 @@ def _libraries() -> Iterator[Finding]:
         yield Finding(name, version, good, remedy)
 
 
-def _requirement(name: str, oldest: tuple[int, ...], first_unknown: tuple[int, ...] | None) -> str:
-    dotted = [".".join(map(str, v)) for v in (oldest, first_unknown) if v is not None]
-    return f"{name}>={dotted[0]}" + (f",<{dotted[1]}" if len(dotted) > 1 else "")
+def requirement(name: str) -> str:
+    """A library and its versions as pip writes them."""
+    oldest, first_unknown = (v and ".".join(map(str, v)) for v in LIBRARIES[name])
+    return f"{name}>={oldest}" + (f",<{first_unknown}" if first_unknown else "")
 
 
 def _compute() -> Finding:

@@ -169,7 +169,7 @@ def serve(
     backend = Backend(weights_dirs, idle_seconds)
     guarded = Guard(create_app(backend), token, MAX_BODY)
     config = uvicorn.Config(guarded, log_level="warning", access_log=False, lifespan="off",
-                            server_header=False, timeout_graceful_shutdown=1)  # fmt: skip
+                            server_header=False, timeout_graceful_shutdown=1, ws="none")  # fmt: skip
     server = uvicorn.Server(config)
     # 3. say where; the socket listens already, so a client that is quicker than us only waits
     hello = {"limber": __version__, "protocol": PROTOCOL, "port": listening.getsockname()[1], "token": token}
