@@ -68,7 +68,9 @@ def smooth_seams(clip: Clip, request: Request) -> Clip:
                 _seam_offsets(known, reach, lambda f, j=j: _turning_step(local[:, j], f))))  # fmt: skip
     root = clip.root_positions
     if request.root_known.any() and not request.root_known.all():
-        root = root + _seam_offsets(request.root_known, reach, lambda f: _excess(np.diff(root[f - 2 : f + 3], 2, axis=0)))
+        root = root + _seam_offsets(
+            request.root_known, reach, lambda f: _excess(np.diff(root[f - 2 : f + 3], 2, axis=0))
+        )
     return replace(clip, rotations=local, root_positions=root)
 
 
@@ -84,7 +86,7 @@ def _excess(second: Array) -> Array:
     return second[1] - 0.5 * (second[0] + second[2])
 
 
-def _seam_offsets(known: np.ndarray, reach: int, step_at) -> Array:  # noqa: ANN001 - a small callback
+def _seam_offsets(known: np.ndarray, reach: int, step_at) -> Array:
     """Offsets ``(F, 3)`` that take the velocity steps at the edges of known runs away."""
     n = len(known)
     out = np.zeros((n, 3))
@@ -155,7 +157,9 @@ def hold_feet(clip: Clip, request: Request, blend_seconds: float = 0.13) -> Clip
     return replace(clip, rotations=local)
 
 
-def _hold(offset: Array, ankle: Array, known: np.ndarray, start: int, stop: int, fade: int, height: float) -> None:
+def _hold(
+    offset: Array, ankle: Array, known: np.ndarray, start: int, stop: int, fade: int, height: float
+) -> None:
     """Add one stance's correction to ``offset`` ``(F, 3)``, faded out over the frames beside it."""
     frames = np.arange(start, stop)
     fixed = frames[known[start:stop]]

@@ -54,12 +54,18 @@ def run(request: Request, system: System, progress: Progress, cancelled: Callabl
     """
     # 1. arguments
     if request.task not in system.tasks:
-        raise InvalidRequestError("task", f"{system.name} cannot do {request.task!r}", f"It can do {sorted(system.tasks)}.")
+        raise InvalidRequestError(
+            "task", f"{system.name} cannot do {request.task!r}", f"It can do {sorted(system.tasks)}."
+        )
     for key, value in request.options.items():
         if not isinstance(value, OPTIONS.get(key, ())):
-            raise InvalidRequestError("options", f"{key!r}: {value!r} is not known", f"Known: {sorted(OPTIONS)}.")
+            raise InvalidRequestError(
+                "options", f"{key!r}: {value!r} is not known", f"Known: {sorted(OPTIONS)}."
+            )
     if request.task == "inbetween" and request.rotation_known.any(1).sum() < 2:
-        raise InvalidRequestError("rotation_known", "fewer than two keyed frames", "Key a first and a last pose.")
+        raise InvalidRequestError(
+            "rotation_known", "fewer than two keyed frames", "Key a first and a last pose."
+        )
     # 2. the same request at 30 fps, and the windows that cover it
     grid = to_grid(request)
     baseline = interpolation.fill(request)
@@ -80,7 +86,9 @@ def run(request: Request, system: System, progress: Progress, cancelled: Callabl
         generator = torch.Generator().manual_seed((request.seed * 1_000_003 + variation) % 2**63)
         difference = _sample(grid, spans, system, variation, generator, step)
         moved = add(baseline, difference, grid.warp)
-        clips.append(finish(moved, request, feet=bool(request.options.get("feet", True)) and difference.any()))
+        clips.append(
+            finish(moved, request, feet=bool(request.options.get("feet", True)) and difference.any())
+        )
     progress(total, total)
     # 4. measure
     report: dict[str, Any] = {

@@ -17,7 +17,9 @@ def _parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(prog="limber-train", description="Train Limber's motion models.")
     sub = p.add_subparsers(dest="command", required=True)
     c = sub.add_parser("prepare", help="folders of BVH -> one cache, splits and a report")
-    c.add_argument("folders", nargs="+", type=Path, help="each named as its source: cmu, reactidle, bandai_namco, ...")
+    c.add_argument(
+        "folders", nargs="+", type=Path, help="each named as its source: cmu, reactidle, bandai_namco, ..."
+    )
     c.add_argument("-o", "--out", type=Path, required=True, help="cache file, .npz")
     c.add_argument("--splits", type=Path, default=SPLITS, help="kept splits (default: %(default)s)")
     c.add_argument("--seed", type=int, default=0)
@@ -57,7 +59,9 @@ def _prepare(a: argparse.Namespace) -> int:
     from .prepare import build
 
     report = build.prepare(a.folders, a.out, a.splits, a.seed)
-    print(f"{report['clips']} clips, {report['minutes']} minutes -> {a.out} ({a.out.stat().st_size / 1e6:.1f} MB)")
+    print(
+        f"{report['clips']} clips, {report['minutes']} minutes -> {a.out} ({a.out.stat().st_size / 1e6:.1f} MB)"
+    )
     for finding in report["findings"]:  # type: ignore[attr-defined]
         if finding["left_out"]:
             print(f"left out: {finding['source']}/{finding['name']}: {finding['left_out']}")

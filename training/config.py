@@ -33,8 +33,12 @@ class Config:
     """
 
     family: str = "research"
-    sources: Mapping[str, float] = field(default_factory=lambda: {"bandai_namco": 0.62, "cmu": 0.26, "reactidle": 0.12})
-    masks: Mapping[str, float] = field(default_factory=lambda: {"transition": 0.5, "sparse": 0.3, "partial": 0.2})
+    sources: Mapping[str, float] = field(
+        default_factory=lambda: {"bandai_namco": 0.62, "cmu": 0.26, "reactidle": 0.12}
+    )
+    masks: Mapping[str, float] = field(
+        default_factory=lambda: {"transition": 0.5, "sparse": 0.3, "partial": 0.2}
+    )
     architecture: Architecture = field(default_factory=Architecture)
     weights: Weights = field(default_factory=Weights)
     frames: int = 64

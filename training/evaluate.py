@@ -104,7 +104,9 @@ def evaluate(cache: Cache, systems: Mapping[str, System], sets: Sequence[str] = 
     return table
 
 
-def partial(cache: Cache, entries: Sequence[Entry], systems: Mapping[str, System], most: int) -> dict[str, Any]:
+def partial(
+    cache: Cache, entries: Sequence[Entry], systems: Mapping[str, System], most: int
+) -> dict[str, Any]:
     """Sparse keys of which some leave out limbs, joints or the place: error over what was not given."""
     truth = windows(cache, entries, 64, most)
     cells: dict[str, Any] = {"windows": len(truth)}

@@ -29,7 +29,9 @@ def system_of(config: Config, network: Denoiser) -> Denoising:
     return kind(network, TASKS, config.frames, DRAWS)
 
 
-def export(checkpoints: Sequence[Path], data: Path, out: Path, most: int = 200, notes: str = "") -> weights.Bundle:
+def export(
+    checkpoints: Sequence[Path], data: Path, out: Path, most: int = 200, notes: str = ""
+) -> weights.Bundle:
     """Write and measure a bundle.
 
     Args:
@@ -46,7 +48,9 @@ def export(checkpoints: Sequence[Path], data: Path, out: Path, most: int = 200, 
     family = families.pop()
     used = sorted({s for c, _ in runs for s in c.sources})
     if family == "open" and not all(SOURCES[s].commercial for s in used):
-        raise ValueError(f"an open bundle cannot be trained on {[s for s in used if not SOURCES[s].commercial]}")
+        raise ValueError(
+            f"an open bundle cannot be trained on {[s for s in used if not SOURCES[s].commercial]}"
+        )
     named = {s.name: s for s in (system_of(c, n) for c, n in runs)}
     table = evaluate.evaluate(cache_file.load(data), _columns(named), most=most)
     entries, states = {}, {}
@@ -90,10 +94,14 @@ def card(family: str, licence: str, used: Sequence[str], runs: Sequence[tuple[Co
                   "|" + " --- |" * (4 + len(others))]  # fmt: skip
         for row, gaps in table["inbetween"].items():
             for gap, cells in gaps.items():
-                values = " | ".join(f"{cells[n]['error_cm']:.2f}" for n in ["model", *others, "interpolation"])
+                values = " | ".join(
+                    f"{cells[n]['error_cm']:.2f}" for n in ["model", *others, "interpolation"]
+                )
                 lines.append(f"| {row} | {gap} | {values} |")
         for row, cells in table["inbetween partial"].items():
-            values = " | ".join(f"{cells['mixed'][n]['error_cm']:.2f}" for n in ["model", *others, "interpolation"])
+            values = " | ".join(
+                f"{cells['mixed'][n]['error_cm']:.2f}" for n in ["model", *others, "interpolation"]
+            )
             lines.append(f"| {row} | partial poses | {values} |")
     if notes:
         lines += ["", "## What was tried", "", notes.strip()]
@@ -107,5 +115,3 @@ def remeasure(bundle: Path, data: Path, most: int) -> dict[str, Any]:
     loaded = weights.load(bundle)
     named = {name: build(loaded, name) for name in loaded.systems}
     return evaluate.evaluate(cache_file.load(data), _columns(named), most=most)  # type: ignore[arg-type]
-
-

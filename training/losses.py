@@ -69,5 +69,11 @@ def loss(out: Tensor, x: Inputs, truth: Target, weights: Weights) -> tuple[Tenso
     contact = (slide * pairs).sum() / pair_count
     total = (weights.rotation * (rotation + 5 * place) + weights.position * position
              + weights.velocity * velocity + weights.contact * contact)  # fmt: skip
-    terms = {"rotation": rotation, "place": place, "position": position, "velocity": velocity, "contact": contact}
+    terms = {
+        "rotation": rotation,
+        "place": place,
+        "position": position,
+        "velocity": velocity,
+        "contact": contact,
+    }
     return total, {k: float(v.detach()) for k, v in terms.items()}

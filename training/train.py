@@ -28,7 +28,9 @@ from .prepare import cache as cache_file
 class Run:
     """Everything that a checkpoint must hold for a run to go on as if it had never stopped."""
 
-    def __init__(self, config: Config, folder: Path, data: Path, device: str = "auto", threads: int = 0) -> None:
+    def __init__(
+        self, config: Config, folder: Path, data: Path, device: str = "auto", threads: int = 0
+    ) -> None:
         torch.manual_seed(config.seed)
         if threads:
             torch.set_num_threads(threads)
@@ -89,7 +91,11 @@ class Run:
         """Warm-up, hold, and a last stretch down to nothing (1 - sqrt)."""
         c = self.config
         left = (c.steps - self.step) / max(c.cooldown * c.steps, 1)
-        return c.rate * min(1.0, (self.step + 1) / c.warmup) * (1.0 if left >= 1 else 1 - math.sqrt(1 - max(left, 0)))
+        return (
+            c.rate
+            * min(1.0, (self.step + 1) / c.warmup)
+            * (1.0 if left >= 1 else 1 - math.sqrt(1 - max(left, 0)))
+        )
 
     def one_step(self) -> dict[str, float]:
         """Draw a batch, fill it, compare, learn."""
@@ -106,14 +112,18 @@ class Run:
         free = ~features.known_channels(x)
         clean = (truth.channels - x.base) * free / scale
         at = torch.randint(diffusion.STEPS, (size,), generator=self.noise)
-        at = torch.where(torch.rand(size, generator=self.noise) < c.one_pass, diffusion.STEPS, at).to(x.base.device)
+        at = torch.where(torch.rand(size, generator=self.noise) < c.one_pass, diffusion.STEPS, at).to(
+            x.base.device
+        )
         noise = torch.randn(clean.shape, generator=self.noise).to(clean.device)
         sample = diffusion.noisy(clean, noise, at) * free
         # 3. predict, put back what is known, compare
         out = x.base + self.model(x, sample, at) * scale * free
         total, terms = losses.loss(out, x, truth, c.weights)
         if not torch.isfinite(total):
-            raise FloatingPointError(f"loss is {float(total)} at step {self.step}: lower the rate, or look at the data")
+            raise FloatingPointError(
+                f"loss is {float(total)} at step {self.step}: lower the rate, or look at the data"
+            )
         # 4. learn
         self.fabric.backward(total)
         norm = self.fabric.clip_gradients(self.model, self.optimizer, max_norm=c.clip_norm)
@@ -175,7 +185,10 @@ def train(config: Config, folder: Path, data: Path, *, start: Path | None = None
         run.load(last)
     elif start is not None:
         run.start_from(start)
-    print(f"{sum(p.numel() for p in run.network.parameters()) / 1e6:.2f} M parameters, step {run.step}", flush=True)
+    print(
+        f"{sum(p.numel() for p in run.network.parameters()) / 1e6:.2f} M parameters, step {run.step}",
+        flush=True,
+    )
     began, saved, first, sums = time.perf_counter(), time.perf_counter(), run.frames_seen, {}
     while run.step < config.steps:
         for k, v in run.one_step().items():
@@ -185,12 +198,21 @@ def train(config: Config, folder: Path, data: Path, *, start: Path | None = None
             speed = (run.frames_seen - first) / (now - began)
             means = {k: v / 50 for k, v in sums.items()}
             sums = {}
-            left = (config.steps - run.step) * (now - began) / max((run.frames_seen - first) / max(run.frames_seen, 1) * run.step, 1)
+            left = (
+                (config.steps - run.step)
+                * (now - began)
+                / max((run.frames_seen - first) / max(run.frames_seen, 1) * run.step, 1)
+            )
             print(f"step {run.step}/{config.steps}  loss {means['loss']:.4f}  position {means['position']:.4f}  "
                   f"{speed:.0f} frames/s  {left / 60:.0f} min left", flush=True)  # fmt: skip
-            _log(folder / "log.csv", {"step": run.step, "frames": run.frames_seen, "rate": run.rate(), **means})
+            _log(
+                folder / "log.csv", {"step": run.step, "frames": run.frames_seen, "rate": run.rate(), **means}
+            )
         if run.step % 250 == 0:
-            print(f"step {run.step}  validation: {100 * (1 - run.validate()):.1f} % below interpolation", flush=True)
+            print(
+                f"step {run.step}  validation: {100 * (1 - run.validate()):.1f} % below interpolation",
+                flush=True,
+            )
         if now - saved > save_every:
             run.save()
             saved = now
@@ -214,6 +236,8 @@ def averaged(run_file: Path) -> tuple[Config, Denoiser]:
     architecture, weights = Architecture(**saved.pop("architecture")), losses.Weights(**saved.pop("weights"))
     config = replace(Config(), architecture=architecture, weights=weights, **saved)
     network = Denoiser(architecture)
-    tensors: dict[str, Tensor] = {k.removeprefix("module."): v for k, v in state["average"].items() if k != "n_averaged"}
+    tensors: dict[str, Tensor] = {
+        k.removeprefix("module."): v for k, v in state["average"].items() if k != "n_averaged"
+    }
     nn.Module.load_state_dict(network, tensors)
     return config, network.eval()

@@ -37,7 +37,9 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
         """``(B, T, C)``, ``valid (B, T)`` bool or None -> ``(B, T, C)``."""
         b, t, c = x.shape
-        q, k, v = self.qkv(x).view(b, t, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)  # (B, H, T, D)
+        q, k, v = (
+            self.qkv(x).view(b, t, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
+        )  # (B, H, T, D)
         if self.rotary_positions:
             cos, sin = rotary(t, c // self.heads, x.device)
             q, k = turn(q, cos.to(q.dtype), sin.to(q.dtype)), turn(k, cos.to(k.dtype), sin.to(k.dtype))

@@ -88,7 +88,9 @@ class Denoiser(nn.Module):
         self.register_buffer("deviation", torch.ones(_BODY))
         self.register_buffer("scale", torch.full((CHANNELS,), 0.1))
         self.read = nn.Linear(_READ * a.patch, a.pose_width)
-        self.read_step = nn.Sequential(nn.Linear(64, a.pose_width), nn.GELU(), nn.Linear(a.pose_width, a.pose_width))
+        self.read_step = nn.Sequential(
+            nn.Linear(64, a.pose_width), nn.GELU(), nn.Linear(a.pose_width, a.pose_width)
+        )
         self.body = nn.Linear(3 * J, a.pose_width)
         if a.joint_width:
             self.read_joint = nn.Linear(_JOINT_READ * a.patch, a.joint_width)
@@ -123,7 +125,9 @@ class Denoiser(nn.Module):
         out = unpatched(self.write(self.norm(pose)), p)  # (B, T, 135)
         if joints is not None:
             joints = self.joint_norm(joints)  # (B, T / p, 23, c)
-            turned = self.joint_rotation(joints[:, :, :J]).unflatten(-1, (p, 6)).transpose(2, 3)  # (B, T / p, p, 22, 6)
+            turned = (
+                self.joint_rotation(joints[:, :, :J]).unflatten(-1, (p, 6)).transpose(2, 3)
+            )  # (B, T / p, p, 22, 6)
             placed = unpatched(self.joint_root(joints[:, :, J]), p)
             out = out + torch.cat((turned.flatten(1, 2).flatten(2), placed), -1)
         return out[:, :frames]
@@ -165,6 +169,8 @@ class Denoiser(nn.Module):
 
 def velocities(x: Inputs) -> Tensor:
     """Backward differences of the filling's joints, hip heights a second. ``(B, T, 22, 3)``."""
-    ground = x.base[..., features.ROTATION :] * torch.tensor([1.0, 0, 1.0], device=x.base.device, dtype=x.base.dtype)
+    ground = x.base[..., features.ROTATION :] * torch.tensor(
+        [1.0, 0, 1.0], device=x.base.device, dtype=x.base.dtype
+    )
     places = x.positions + ground[:, :, None]
     return torch.cat((torch.zeros_like(places[:, :1]), places[:, 1:] - places[:, :-1]), 1) * 30

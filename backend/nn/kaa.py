@@ -29,14 +29,22 @@ class KAARound(nn.Module):
         self.joint_width = joint_width
         if joint_width:
             self.down = nn.Linear(pose_width, joint_width)
-            self.joint_norm, self.joint_attention = nn.LayerNorm(joint_width), Attention(joint_width, joint_heads, False)
+            self.joint_norm, self.joint_attention = (
+                nn.LayerNorm(joint_width),
+                Attention(joint_width, joint_heads, False),
+            )
             self.gather = zero(nn.Linear(joint_width, pose_width))
             self.back = zero(nn.Linear(pose_width, joint_width))
-            self.joint_norm2, self.joint_forward = nn.LayerNorm(joint_width), FeedForward(joint_width, 2 * joint_width)
+            self.joint_norm2, self.joint_forward = (
+                nn.LayerNorm(joint_width),
+                FeedForward(joint_width, 2 * joint_width),
+            )
         self.norm1, self.time_attention = nn.LayerNorm(pose_width), Attention(pose_width, heads, True)
         self.norm2, self.forward_ = nn.LayerNorm(pose_width), FeedForward(pose_width, hidden)
 
-    def forward(self, pose: Tensor, joints: Tensor | None, valid: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def forward(
+        self, pose: Tensor, joints: Tensor | None, valid: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
         """``pose (B, T, C)``, ``joints (B, T, K, c)`` or None -> the same."""
         b, t, _ = pose.shape
         if joints is not None:
@@ -51,4 +59,3 @@ class KAARound(nn.Module):
             joints = joints + self.back(pose)[:, :, None]
             joints = joints + self.joint_forward(self.joint_norm2(joints))
         return pose, joints
-

@@ -66,7 +66,9 @@ def resolve(skeleton: Skeleton, roles: Mapping[str, tuple[str, ...]]) -> Bones:
         if role not in found:
             raise MappingError(f"no bone for {role}; motion needs at least hips and legs")
     spine = list(found.get("spine", ()))
-    above_legs = set(skeleton.ancestors(found["left_hip"][0])) & set(skeleton.ancestors(found["right_hip"][0]))
+    above_legs = set(skeleton.ancestors(found["left_hip"][0])) & set(
+        skeleton.ancestors(found["right_hip"][0])
+    )
     carried = tuple(b for b in spine if b in above_legs)
     if carried:
         found["pelvis"] = (*found["pelvis"], *carried)
@@ -95,7 +97,10 @@ def facing(bones: Bones, positions: Array) -> Array:
     across = np.zeros(positions[..., 0, :].shape)
     for part, weight in (("hip", 1.0), ("shoulder", 1.0)):
         if f"left_{part}" in bones and f"right_{part}" in bones:
-            line = positions[..., bones.first(f"left_{part}"), :] - positions[..., bones.first(f"right_{part}"), :]
+            line = (
+                positions[..., bones.first(f"left_{part}"), :]
+                - positions[..., bones.first(f"right_{part}"), :]
+            )
             across = across + weight * rotations.normalize(line)
     return np.arctan2(-across[..., 2], across[..., 0])
 

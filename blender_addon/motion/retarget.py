@@ -249,7 +249,9 @@ def fit(clip: Clip, rig: Rig, ratio: float | None = None) -> Clip:
 def _legs(skeleton: Skeleton) -> tuple[float, float]:
     """Leg length and ankle height of a canonical skeleton."""
     o = skeleton.offsets
-    leg = np.mean([np.linalg.norm(o[INDEX[f"{s}_{b}"]]) for s in ("left", "right") for b in ("knee", "ankle")])
+    leg = np.mean(
+        [np.linalg.norm(o[INDEX[f"{s}_{b}"]]) for s in ("left", "right") for b in ("knee", "ankle")]
+    )
     length = 2 * float(leg)
     hips = 0.5 * (o[INDEX["left_hip"], 1] + o[INDEX["right_hip"], 1])
     return length, float(o[0, 1] + hips - length)
@@ -259,7 +261,7 @@ def differences(clip: Clip, rig: Rig) -> dict[int, Array]:
     """Global rotation difference ``(F, 4)`` from the reference pose for every mapped bone."""
     d, _ = clip.forward()
     bones = rig.bones
-    out: dict[int, Array] = {b: d[:, 0] for b in bones.roles["pelvis"]}
+    out: dict[int, Array] = dict.fromkeys(bones.roles["pelvis"], d[:, 0])
     for role in _SINGLE:
         for k, bone in enumerate(bones.roles.get(role, ())):
             out[bone] = _share_twist(d, role, k + 1, len(bones.roles[role]), rig)
@@ -303,8 +305,12 @@ def from_canonical(clip: Clip, rig: Rig, base: Clip | None = None) -> Clip:
     back = rotations.inverse(rig.axes)
     mapped = {b: rotations.multiply(rotations.multiply(back, x), rig.reference[b])
               for b, x in differences(clip, rig).items()}  # fmt: skip
-    local = np.array(np.broadcast_to(s.rest_rotations, (frames, len(s), 4)) if base is None else base.rotations)
-    moved = np.array(np.broadcast_to(s.offsets, (frames, len(s), 3)) if base is None else base.local_translations())
+    local = np.array(
+        np.broadcast_to(s.rest_rotations, (frames, len(s), 4)) if base is None else base.rotations
+    )
+    moved = np.array(
+        np.broadcast_to(s.offsets, (frames, len(s), 3)) if base is None else base.local_translations()
+    )
     q, p = np.empty((frames, len(s), 4)), np.empty((frames, len(s), 3))
     pelvis = rig.bones.first("pelvis")
     for j, parent in enumerate(s.parents):

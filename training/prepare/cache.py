@@ -60,7 +60,9 @@ class Cache:
     def clip(self, entry: Entry) -> Clip:
         """One entry as a Clip."""
         s = slice(entry.start, entry.start + entry.length)
-        return Clip(canonical(self.skeletons[entry.skeleton]), self.rotations[s], self.roots[s], FPS, name=entry.name)
+        return Clip(
+            canonical(self.skeletons[entry.skeleton]), self.rotations[s], self.roots[s], FPS, name=entry.name
+        )
 
 
 def save(path: Path, clips: Sequence[Clip], rows: Sequence[dict[str, str]]) -> None:

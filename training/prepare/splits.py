@@ -21,7 +21,9 @@ def draw(source: Source, stems: Sequence[str], seed: int) -> dict[str, str]:
     rng.shuffle(groups)
     tests = max(1, round(len(groups) * source.held_out / 100)) if len(groups) > 2 else 0
     validations = max(1, tests // 3) if tests else 0
-    held = dict.fromkeys(groups[:tests], "test") | dict.fromkeys(groups[tests : tests + validations], "validation")
+    held = dict.fromkeys(groups[:tests], "test") | dict.fromkeys(
+        groups[tests : tests + validations], "validation"
+    )
     out = {s: held.get(source.group(s), "train") for s in sorted(stems)}
     rest = [s for s, split in out.items() if split == "train"]
     rng.shuffle(rest)
