@@ -96,9 +96,29 @@ def _models(weights_dirs: Sequence[Path]) -> Iterator[Finding]:
         except LimberError as error:
             yield Finding(f"Model {name}", str(error), False, f"Put the bundle into {folder} again.")
             continue
+        yield _trial(name, folder)
         size = (folder / weights.MODEL).stat().st_size / 2**20
         yield Finding(f"Model {name}", f"{', '.join(bundle.systems)}; {size:.1f} MB, "
                       f"SHA-256 {bundle.sha256}; licence: {bundle.config['licence']}")  # fmt: skip
+
+
+def _trial(name: str, folder: Path) -> Finding:
+    """Two seconds of motion through the model, as a request would go."""
+    from blender_addon.motion import constraints
+    from blender_addon.motion.clip import rest_clip
+
+    from .service import Service
+
+    service = Service([folder])
+    request = constraints.inbetween(rest_clip(60), (0, 20, 59), bundle=name)
+    try:
+        service.run(request)
+        report = service.run(request).report
+    except LimberError as error:
+        return Finding(f"Trial of {name}", str(error), False, f"Put the bundle into {folder} again.")
+    change = report["key_change"]
+    found = f"60 frames in {report['seconds']:.2f} s, largest key change {change}"
+    return Finding(f"Trial of {name}", found, change == 0, "Please report this.")
 
 
 def _disk() -> Finding:

@@ -15,18 +15,13 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 
+from .wire import error_body
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 _DISCARD_BYTES, _DISCARD_SECONDS = 1 << 30, 5.0
 App = Callable[[Message, Receive, Send], Awaitable[None]]
-
-
-def error_body(field: str, problem: str, remedy: str = "") -> dict[str, Any]:
-    """An error as the wire shows it."""
-    message = f"{field}: {problem}" if field else problem
-    message = f"{message}. {remedy}" if remedy else message
-    return {"error": {"field": field, "problem": problem, "remedy": remedy, "message": message}}
 
 
 class Guard:

@@ -16,7 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from blender_addon.motion.errors import FileFormatError, InvalidRequestError, JobCancelled, LimberError
+from blender_addon.motion.errors import JobCancelled, LimberError
+
+from .wire import describe_error
 
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = STATES = ("queued", "running", "done", "failed", "cancelled")
 
@@ -65,17 +67,6 @@ class Job:
         if self.stepped is None or self.step < 1 or not self.total:
             return None
         return round((now - self.stepped) / self.step * (self.total - self.step), 3)
-
-
-def describe_error(error: LimberError) -> dict[str, str]:
-    """An error as the wire shows it: field, problem and remedy where there are, and one sentence."""
-    if isinstance(error, InvalidRequestError):
-        return {"field": error.field, "problem": error.problem, "remedy": error.remedy, "message": str(error)}
-    if isinstance(error, FileFormatError):
-        remedy = "Send a request as Limber writes it."
-        message = f"{error}. {remedy}"
-        return {"field": error.path, "problem": error.problem, "remedy": remedy, "message": message}
-    return {"field": "", "problem": str(error), "remedy": "", "message": str(error)}
 
 
 class Jobs:

@@ -29,8 +29,9 @@ from blender_addon.motion import npz
 from blender_addon.motion.errors import BackendError, LimberError
 
 from . import PROTOCOL, __version__
-from .guard import Guard, error_body
-from .jobs import DONE, Jobs, Progress, QueueFullError, UnknownJobError, describe_error
+from .guard import Guard
+from .jobs import DONE, Jobs, Progress, QueueFullError, UnknownJobError
+from .wire import describe_error, error_body
 
 if TYPE_CHECKING:
     from .service import Service

@@ -308,6 +308,7 @@ def test_nonsense_gets_one_clear_error_and_the_process_lives_on(server: Server, 
     assert error.keys() == {"field", "problem", "remedy", "message"}
     assert error["field"], error
     assert error["problem"], error
+    assert error["remedy"], error
     assert "Traceback" not in error["message"]
     assert server.alive()
     assert not (ROOT / "out-of-a-pickle").exists()
