@@ -22,6 +22,7 @@ VENV313    := .venv313
 TESTS313   := tests/blender_addon tests/motion tests/test_build_addon.py
 
 export HF_HUB_OFFLINE := 1
+export LIMBER_PYTHON := $(CURDIR)/$(BIN)/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: all demo test benchmark lint format addon environment clean
@@ -61,7 +62,7 @@ demo: $(VENV)/.demo
 test: environment
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 ifneq ($(PYTHON313),)
-	LIMBER_PYTHON="$(CURDIR)/$(BIN)/python" $(VENV313)/bin/python -m pytest $(TESTS313) $(PYTEST_FLAGS)
+	$(VENV313)/bin/python -m pytest $(TESTS313) $(PYTEST_FLAGS)
 else
 	@echo "Blender 5.2: skipped, no Python 3.13 found (set PYTHON313=/path/to/python3.13)"
 endif

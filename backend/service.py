@@ -22,6 +22,8 @@ from .weights import Bundle
 
 PACKAGED = Path(__file__).resolve().parent / "weights"
 DEFAULT_BUNDLE = "open"
+MAX_FRAMES = 1_000_000
+"""Frames of all variations together; their results take 0.7 GB."""
 
 Progress = Callable[[int, int], None]
 
@@ -66,19 +68,23 @@ class Service:
             JobCancelled: ``cancelled()`` became true.
         """
         started = time.monotonic()
+        # 1. what would not fit into memory, by far
+        if len(request) * request.variations > MAX_FRAMES:
+            problem = f"{request.variations} of {len(request)} frames are more than {MAX_FRAMES} frames"
+            raise InvalidRequestError("variations", problem, "Ask for fewer, or split the range into parts.")
         with self._lock:
-            # 1. which weights, which system
+            # 2. which weights, which system
             bundle, name = self._choose(request)
-            # 2. the model, from memory if it was used before
+            # 3. the model, from memory if it was used before
             system = self._system(bundle, name)
-            # 3. the work
+            # 4. the work
             try:
                 result = tasks.run(request, system, progress, cancelled)
             except RuntimeError as error:
                 if "allocate" in str(error) or isinstance(error, torch.OutOfMemoryError):
                     raise LimberError("not enough memory: choose a shorter range") from error
                 raise
-        # 4. how it was made
+        # 5. how it was made
         report = {**result.report, "system": name, "seed": request.seed,
                   "seconds": round(time.monotonic() - started, 4)}  # fmt: skip
         if bundle is not None:

@@ -92,6 +92,7 @@ def test_the_same_seed_gives_the_same_result_in_another_service(folders: Path) -
         (lambda: with_task("text", system="mmdm"), "task", "mmdm cannot do 'text'"),
         (lambda: with_task("refine", system="interpolation"), "task", "interpolation cannot do 'refine'"),
         (lambda: keyed(options={"sparkle": 1}), "options", "sparkle"),
+        (lambda: keyed(20_000, variations=64), "variations", "Ask for fewer"),
     ],
 )
 def test_what_cannot_be_done_says_what_can(service: Service, request_: Any, field: str, message: str) -> None:
