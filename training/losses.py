@@ -18,13 +18,16 @@ class Weights:
     """Weights of the terms, all L1.
 
     Attributes:
-        rotation: 6D of the local rotations (and the root's place in hip heights, 5-fold).
-        position: forward-kinematic joint positions, hip heights.
+        rotation: 6D of the local rotations.
+        place: the root's place, hip heights.
+        position: forward-kinematic joint positions relative to the root, hip heights. Relative,
+            because with L1 the root's error would else decide every joint's sign.
         velocity: their frame differences.
         contact: speed of feet that stand in the truth.
     """
 
-    rotation: float = 1.0
+    rotation: float = 2.0
+    place: float = 6.0
     position: float = 6.0
     velocity: float = 5.0
     contact: float = 3.0
@@ -62,17 +65,20 @@ def loss(out: Tensor, x: Inputs, truth: Target, weights: Weights) -> tuple[Tenso
     difference = (out - truth.channels).abs()
     rotation = (difference[..., :-3].mean(-1) * free).sum() / count
     place = (difference[..., -3:].mean(-1) * free).sum() / count
-    position = ((p - truth.positions).abs().mean((-1, -2)) * free).sum() / count
+    relative = (p - p[:, :, :1]) - (truth.positions - truth.positions[:, :, :1])
+    position = (relative.abs().mean((-1, -2)) * free).sum() / count
+    joints = ((p - truth.positions).norm(dim=-1).mean(-1) * free).sum() / count
     step, true_step = p[:, 1:] - p[:, :-1], truth.positions[:, 1:] - truth.positions[:, :-1]
     velocity = ((step - true_step).abs().mean((-1, -2)) * pairs).sum() / pair_count
     slide = (step[:, :, FEET].norm(dim=-1) * truth.standing).mean(-1)
     contact = (slide * pairs).sum() / pair_count
-    total = (weights.rotation * (rotation + 5 * place) + weights.position * position
+    total = (weights.rotation * rotation + weights.place * place + weights.position * position
              + weights.velocity * velocity + weights.contact * contact)  # fmt: skip
     terms = {
         "rotation": rotation,
         "place": place,
         "position": position,
+        "joints": joints,
         "velocity": velocity,
         "contact": contact,
     }

@@ -27,14 +27,23 @@ PARTS: Mapping[str, tuple[int, ...]] = {
 
 
 def transition(rng: np.random.Generator, frames: int) -> Masks:
-    """Whole context, one gap, whole context: 1 to 20 past frames, a gap of 2 to 60, the rest after."""
-    past = int(rng.integers(1, min(20, frames // 3) + 1)) if rng.random() < 0.7 else 1
-    longest = frames - past - 1
-    gap = int(rng.integers(2, min(60, longest) + 1)) if longest <= 80 else int(rng.integers(30, longest + 1))
-    keys = np.ones(frames, bool)
-    keys[past : past + gap] = False
-    if rng.random() < 0.5:  # one future frame, and nothing after it
-        keys[past + gap + 1 :] = False
+    """Known stretches with gaps of 2 to 60 frames between them, as completed capture has them.
+
+    A stretch is one frame (a lone key) half of the time, else 2 to 20 frames of context. The first
+    and the last frame are known: nothing is asked for beyond the keys.
+    """
+    keys = np.zeros(frames, bool)
+    at = 0
+    while at < frames:
+        stretch = 1 if rng.random() < 0.5 else int(rng.integers(2, 21))
+        keys[at : at + stretch] = True
+        at += stretch
+        longest = min(60, frames - at - 1)
+        if longest < 2:
+            keys[at:] = True
+            break
+        at += int(rng.integers(2, longest + 1))
+    keys[-1] = True
     return constraints.keyed(frames, keys)
 
 

@@ -84,7 +84,7 @@ class Run:
         at = torch.full((size,), diffusion.STEPS, device=x.base.device)
         free = ~features.known_channels(x)
         out = x.base + self.average.module(x, torch.zeros_like(x.base), at) * self.network.scale * free
-        model, plain = (losses.loss(o, x, truth, self.config.weights)[1]["position"] for o in (out, x.base))
+        model, plain = (losses.loss(o, x, truth, self.config.weights)[1]["joints"] for o in (out, x.base))
         return model / plain
 
     def rate(self) -> float:
