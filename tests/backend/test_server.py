@@ -13,6 +13,8 @@ import sys
 import time
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -436,3 +438,26 @@ def test_a_port_that_is_taken_is_said_in_words() -> None:
     assert "--port" in ran.stderr
     assert "Traceback" not in ran.stderr
     assert ran.stdout == ""
+
+
+def test_models_leave_memory_when_idle_and_come_back(bundle: Path) -> None:
+    running = Server(("--weights", str(bundle), "--idle", "0.3"))
+    try:
+        assert running.ended(running.submit(keyed(bundle="tiny")))["state"] == "done"
+        for _ in range(300):
+            models = {m["name"]: m["loaded"] for m in running.call("GET", "/v1/models").json["models"]}
+            if not models["tiny"]:
+                break
+            time.sleep(0.05)
+        assert models["tiny"] == []
+        assert running.ended(running.submit(keyed(bundle="tiny")))["state"] == "done"
+    finally:
+        running.stop()
+
+
+def test_many_askers_at_once(server: Server) -> None:
+    job = server.submit(keyed(600, tuple(range(0, 600, 30)), bundle="tiny", variations=4))
+    with ThreadPoolExecutor(8) as pool:
+        states = list(pool.map(lambda _: server.state(job)["state"], range(200)))
+    assert set(states) <= {"queued", "running", "done"}
+    assert server.ended(job)["state"] == "done"
