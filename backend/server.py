@@ -196,4 +196,5 @@ def _end_with_parent(server: uvicorn.Server) -> None:
                 break
         except OSError:
             break
+    print("limber: standard input closed, ending (--stay keeps it running)", file=sys.stderr, flush=True)
     server.should_exit = True

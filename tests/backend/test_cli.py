@@ -203,6 +203,16 @@ def test_line_ends_and_spelling_of_the_file_stay(tmp_path: Path, walk: Path) -> 
     assert b"\n" not in b"".join(after)
 
 
+def test_names_in_any_script_and_writing_over_the_input(tmp_path: Path, walk: Path) -> None:
+    path = walk.rename(tmp_path / "歩き – Übung 1.bvh")
+    before = motion_lines(path)
+    ran = limber("inbetween", path, "--keys", "3,40", "-o", path, "--system", "interpolation")
+    assert ran.returncode == 0, ran.stderr
+    after = motion_lines(path)
+    assert (after[:4], after[40:]) == (before[:4], before[40:])
+    assert after[20] != before[20]
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [("5", "at least two"), ("7,7", "at least two"), ("0,500", "frame 500"), ("0,90", "frames 0 to 89")],
