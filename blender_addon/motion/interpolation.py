@@ -45,15 +45,38 @@ def fill(request: Request) -> Clip:
 
     Known values are copied bit for bit.
     """
-    clip, known = request.clip, request.rotation_known
-    before, after, t = neighbours(known)
-    joints = np.arange(known.shape[1])
+    return keep_known(filled(request.clip, request.rotation_known, request.root_known), request)
+
+
+def filled(clip: Clip, rotation_known: NDArray[np.bool_], root_known: NDArray[np.bool_]) -> Clip:
+    """The clip with the unknown interpolated; known rotations up to the quaternion's sign.
+
+    Args:
+        clip: the canonical 22-joint clip, F frames.
+        rotation_known: ``(F, 22)``; root_known: ``(F,)``.
+    """
+    before, after, t = neighbours(rotation_known)
+    joints = np.arange(rotation_known.shape[1])
     a, b = clip.rotations[before, joints], clip.rotations[after, joints]
     turned = np.where((t == 0)[..., None], a, rotations.slerp(a, b, t))
-    turned[:, ~known.any(0)] = rotations.IDENTITY
-    before, after, t = neighbours(request.root_known)
+    turned[:, ~rotation_known.any(0)] = rotations.IDENTITY
+    before, after, t = neighbours(root_known)
     a, b = clip.root_positions[before], clip.root_positions[after]
     root = np.where((t == 0)[..., None], a, a + (b - a) * t[..., None])
-    if not request.root_known.any():
+    if not root_known.any():
         root = np.tile([0.0, clip.hip_height, 0.0], (len(clip), 1))
     return replace(clip, rotations=turned, root_positions=root, translations=None)
+
+
+def keep_known(clip: Clip, request: Request) -> Clip:
+    """``clip`` with the known rotations and root places of ``request``, bit for bit.
+
+    A Clip makes the signs of its quaternions continuous along time; at known frames the request's
+    own signs win, for an animator's key must come back as the very numbers it was.
+    """
+    known = request.rotation_known
+    turned = np.where(known[..., None], request.clip.rotations, clip.rotations)
+    root = np.where(request.root_known[:, None], request.clip.root_positions, clip.root_positions)
+    out = replace(clip, rotations=turned, root_positions=root)
+    out.rotations[known] = request.clip.rotations[known]
+    return out

@@ -1,0 +1,118 @@
+"""Feet: where a foot stands, it stands still."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blender_addon.motion import kinematics, rotations
+from blender_addon.motion.clip import Clip
+from blender_addon.motion.constraints import Request
+from blender_addon.motion.rotations import Array
+from blender_addon.motion.skeleton import INDEX
+
+SHORTEST = 0.1
+"""Seconds; what is shorter is no stance."""
+FADE = 0.13
+"""Seconds in which a correction comes and goes."""
+FARTHEST = 0.1
+"""Of the hip height: no foot is moved farther."""
+
+Mask = NDArray[np.bool_]
+_LEGS = tuple(
+    (INDEX[f"{s}_hip"], INDEX[f"{s}_knee"], INDEX[f"{s}_ankle"], INDEX[f"{s}_foot"])
+    for s in ("left", "right")
+)
+
+
+def hold_feet(clip: Clip, request: Request) -> Clip:
+    """Hold each ankle where it stands by turning hip and knee on frames where the leg is free.
+
+    A stance's place is that of the frames in it whose leg is known (interpolated between them), else
+    the ankle's median over the stance. The correction comes and goes beside the stance, is nothing
+    at frames that cannot be corrected, and the foot keeps the orientation it had.
+    """
+    if len(clip) < 3:
+        return clip
+    q, p = clip.forward()
+    local = clip.rotations.copy()
+    for hip, knee, ankle, ball in _LEGS:
+        free = ~request.rotation_known[:, (hip, knee, ankle)].any(1)
+        if not free.any():
+            continue
+        stands = kinematics.foot_contacts(p[:, (ankle, ball)], clip.fps, clip.hip_height).all(1)
+        offset = _corrections(p[:, ankle], stands, free, clip.fps, FARTHEST * clip.hip_height)
+        moved = free & (np.linalg.norm(offset, axis=1) > 1e-6)
+        if not moved.any():
+            continue
+        hinge = rotations.rotate(q[moved, hip], np.array([1.0, 0, 0]))
+        first, second = kinematics.two_bone_ik(
+            p[moved, hip], p[moved, knee], p[moved, ankle], p[moved, ankle] + offset[moved], hinge
+        )
+        thigh, shin = rotations.multiply(first, q[moved, hip]), rotations.multiply(second, q[moved, knee])
+        pelvis, foot = q[moved, 0], q[moved, ankle]
+        local[moved, hip] = rotations.multiply(rotations.inverse(pelvis), thigh)
+        local[moved, knee] = rotations.multiply(rotations.inverse(thigh), shin)
+        local[moved, ankle] = rotations.multiply(rotations.inverse(shin), foot)
+    return replace(clip, rotations=local)
+
+
+def _corrections(ankle: Array, stands: Mask, free: Mask, fps: float, farthest: float) -> Array:
+    """How far to move an ankle ``(F, 3)`` at every frame, ``(F, 3)``; zero where it is not free."""
+    n = len(ankle)
+    fade = max(1, round(FADE * fps))
+    offset = np.zeros((n, 3))
+    settled = ~free  # frames whose offset is final: fixed legs, and stances
+    fixed = np.flatnonzero(~free)
+    for start, stop in runs(stands):
+        if stop - start < max(3, round(SHORTEST * fps)) or not free[start:stop].any():
+            continue
+        move = _target(ankle[start:stop], ~free[start:stop]) - ankle[start:stop]
+        far = np.linalg.norm(move, axis=1)
+        move *= np.minimum(1.0, farthest / np.maximum(far, 1e-9))[:, None]
+        # by the next fixed leg that does not belong to the stance, the correction is gone
+        frames = np.arange(start, stop)
+        left, right = np.searchsorted(fixed, (start, stop))
+        if left > 0:
+            move *= _smooth((frames - fixed[left - 1]) / (fade + 1))[:, None]
+        if right < len(fixed):
+            move *= _smooth((fixed[right] - frames) / (fade + 1))[:, None]
+        offset[start:stop] = move
+        settled[start:stop] = True
+    return _fade(offset, settled, fade)
+
+
+def _target(ankle: Array, fixed: Mask) -> Array:
+    """Where the ankle of one stance belongs. ``(n, 3), (n,) -> (n, 3)``."""
+    frames, at = np.arange(len(ankle)), np.flatnonzero(fixed)
+    if at.size:
+        return np.stack([np.interp(frames, at, ankle[at, a]) for a in range(3)], 1)
+    return np.broadcast_to(np.median(ankle, axis=0), ankle.shape)
+
+
+def _fade(offset: Array, settled: Mask, fade: int) -> Array:
+    """Frames between settled ones: from one offset to the next, or to nothing and back if they are far."""
+    out = offset.copy()
+    n = len(offset)
+    for start, stop in runs(~settled):
+        before = offset[start - 1] if start > 0 else np.zeros(3)
+        after = offset[stop] if stop < n else np.zeros(3)
+        k = np.arange(1, stop - start + 1)
+        width = min(fade, stop - start)
+        leaves, comes = _smooth(1 - k / (width + 1)), _smooth(1 - k[::-1] / (width + 1))
+        out[start:stop] = leaves[:, None] * before + comes[:, None] * after
+    return out
+
+
+def _smooth(x: Array) -> Array:
+    """Smoothstep of ``x`` clipped to 0..1."""
+    x = np.clip(x, 0, 1)
+    return x * x * (3 - 2 * x)
+
+
+def runs(flags: Mask) -> list[tuple[int, int]]:
+    """Start and stop of every run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], flags, [False])).astype(np.int8)))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
