@@ -50,6 +50,8 @@ def why_not_again(context: bpy.types.Context) -> str:
         return "Select an armature"
     if running(obj) is not None:
         return "This armature is being worked on. Wait, or cancel"
+    if properties.under_review(obj):
+        return "Accept or discard the result first"
     if not obj.is_editable:
         return "The armature is linked from another file. Make a library override of it"
     data = obj.animation_data

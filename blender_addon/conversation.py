@@ -55,7 +55,8 @@ class Talk:
 
     def _fill(self) -> Any:
         # 1. the request, while the backend may still be starting
-        request = self.collected.request()
+        rig = self.collected.rig()
+        request = self.collected.request(rig)
         body = npz.request_to_bytes(request)
         # 2. the backend
         address = self.backend.wait(self.cancelled)
@@ -70,7 +71,7 @@ class Talk:
         self.events.put(("phase", "FETCHING"))
         result = npz.result_from_bytes(client.result(job))
         self._check()
-        return self.collected.answers(request, result)
+        return self.collected.answers(rig, request, result)
 
     def _watch(self, client: Client, job: str) -> None:
         wait = POLL_FIRST

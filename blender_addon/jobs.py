@@ -21,7 +21,8 @@ from typing import Any
 
 import bpy
 
-from . import client, conversation, mapping, preferences, process, transfer
+from . import client, conversation, mapping, plans, preferences, process, results, transfer
+from .motion.bone_maps import BoneMap
 from .motion.errors import BackendError, InvalidRequestError, JobCancelled, LimberError, MappingError
 
 READING, STARTING, SENDING, QUEUED, RUNNING, FETCHING, WRITING = (
@@ -51,7 +52,7 @@ class Job:
         longest_hold: longest time in seconds that the main thread was held at once.
     """
 
-    def __init__(self, obj: bpy.types.Object, plan: transfer.Plan) -> None:
+    def __init__(self, obj: bpy.types.Object, plan: plans.Plan) -> None:
         self.uid, self.name, self.plan = obj.session_uid, obj.name, plan
         self.phase, self.step, self.total = READING, 0, 0
         self.eta: float | None = None
@@ -74,6 +75,10 @@ class Job:
     def seconds(self) -> float:
         """How long it has been running, or ran."""
         return (self.ended or time.monotonic()) - self.began
+
+    def facts(self) -> dict[str, Any]:
+        """What was measured in Blender, for the Action: seconds, and how long the window was held at most."""
+        return {"seconds": round(self.seconds, 3), "longest_hold_ms": round(1000 * self.longest_hold, 1)}
 
     def end(self, phase: str, error: LimberError | None = None) -> None:
         """Close it: what its thread still brings is thrown away, and what it half wrote is removed."""
@@ -161,7 +166,7 @@ class Session:
         """The armature's latest run."""
         return None if obj is None else self.jobs.get(obj.session_uid)
 
-    def start(self, obj: bpy.types.Object, plan: transfer.Plan) -> Job:
+    def start(self, obj: bpy.types.Object, plan: plans.Plan) -> Job:
         """Begin a run and return at once.
 
         Raises:
@@ -263,13 +268,13 @@ class Session:
             if obj is None:
                 raise BackendError(f"{job.name} is gone, so its motion was thrown away.")
             if job.phase == READING:
-                if self._slice(job, lambda: transfer.collect(obj, job.plan, self._character(obj))):
+                if self._slice(job, lambda: transfer.collect(obj, job.plan, self._bone_map(obj))):
                     self._converse(job)
             elif job.phase == WRITING:
                 answers, collected = job.answers, job.collected
                 assert answers is not None
                 assert collected is not None
-                if self._slice(job, lambda: transfer.write(obj, collected, answers, job)):
+                if self._slice(job, lambda: results.write(obj, collected, answers, job.facts)):
                     job.end(DONE)
         except LimberError as error:
             job.end(CANCELLED if isinstance(error, JobCancelled) else FAILED, error)
@@ -289,13 +294,13 @@ class Session:
             return True
         return False
 
-    def _character(self, obj: bpy.types.Object) -> mapping.Character:
+    def _bone_map(self, obj: bpy.types.Object) -> BoneMap:
         character = self.characters.get(obj)
         if character is None:
             character = self.characters.find(obj)
         if character.bone_map is None:
             raise MappingError(character.problem)
-        return character
+        return character.bone_map
 
     def _converse(self, job: Job) -> None:
         assert job.collected is not None

@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import bpy
+import numpy as np
 
 from .motion.errors import InvalidRequestError
+from .motion.skeleton import JOINTS
 
 PROVENANCE = "limber"
 """Name of the custom property on an Action that says how it was made (JSON)."""
+
+ROOT = "root"
 
 
 @dataclass(frozen=True)
@@ -22,9 +26,7 @@ class Plan:
         start, end: frames, both included.
         keep: ``"ALL"`` keys or the ``"SELECTED"`` ones.
         seed, variations, system, bundle: as in the request.
-        source: name of the Action to take the keys from; "": the armature's current one.
-        source_slot: its slot's identifier, "": the one in use.
-        known: ``{frame: [joint, ...]}`` as an earlier result had it; None: from the keys.
+        known: what an earlier result knew (:func:`known_to_json`); None: what is keyed.
         texts: ``[[text, start, stop], ...]``.
     """
 
@@ -35,10 +37,38 @@ class Plan:
     variations: int = 1
     system: str = "auto"
     bundle: str = ""
-    source: str = ""
-    source_slot: str = ""
-    known: dict[int, list[str]] | None = None
+    known: dict[str, list[list[int]]] | None = None
     texts: list[list[Any]] = field(default_factory=list)
+
+
+# -- masks as text -------------------------------------------------------------------------------------
+
+
+def _runs(mask: np.ndarray, first: int) -> list[list[int]]:
+    """Frames of a ``(F,)`` mask as ``[[from, to], ...]``, both included."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return [[int(a) + first, int(b) - 1 + first] for a, b in zip(edges[0::2], edges[1::2], strict=True)]
+
+
+def known_to_json(joints: np.ndarray, root: np.ndarray, first: int) -> dict[str, list[list[int]]]:
+    """Masks ``(F, 22)`` and ``(F,)`` as runs of scene frames by joint name, the root's place as ``"root"``."""
+    runs = {name: _runs(joints[:, j], first) for j, name in enumerate(JOINTS)}
+    return {name: found for name, found in (*runs.items(), (ROOT, _runs(root, first))) if found}
+
+
+def read_known(known: dict[str, list[list[int]]], first: int, frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """The masks again, on ``frames`` frames from scene frame ``first``; what lies outside is left out."""
+    joints, root = np.zeros((frames, len(JOINTS)), bool), np.zeros(frames, bool)
+    for name, runs in known.items():
+        if name != ROOT and name not in JOINTS:
+            raise InvalidRequestError("known", f"there is no joint {name!r}")
+        column = root if name == ROOT else joints[:, JOINTS.index(name)]
+        for start, end in runs:
+            column[max(start - first, 0) : max(end + 1 - first, 0)] = True
+    return joints, root
+
+
+# -- where plans come from -----------------------------------------------------------------------------
 
 
 def frame_range(obj: bpy.types.Object, scene: bpy.types.Scene, settings: Any) -> tuple[int, int]:
@@ -87,28 +117,23 @@ def read_provenance(action: bpy.types.Action) -> dict[str, Any]:
     return made
 
 
-def from_action(obj: bpy.types.Object, name: str = "") -> Plan:
-    """The plan that made an earlier result, to be made again.
+def from_action(obj: bpy.types.Object) -> Plan:
+    """The plan that made the armature's current Action, to be made again.
 
-    Args:
-        obj: the armature.
-        name: the result; "" for the armature's current Action.
+    The keys are taken from that Action, which holds them bit for bit; what it adds is marked as
+    made, and does not count.
 
     Raises:
-        InvalidRequestError: no such Action, or it does not carry how it was made.
+        InvalidRequestError: there is no Action, or it does not carry how it was made.
     """
-    action = bpy.data.actions.get(name) if name else (obj.animation_data and obj.animation_data.action)
+    action = obj.animation_data.action if obj.animation_data else None
     if action is None:
-        raise InvalidRequestError("action", f"there is none named {name!r}" if name else "the armature has none")
+        raise InvalidRequestError("action", "the armature has none")
     made = read_provenance(action)
-    source = str(made.get("source_action", ""))
-    if source not in bpy.data.actions:
-        source = action.name  # the keys are in the result as well, bit for bit
     try:
-        known = {int(frame): [str(joint) for joint in joints] for frame, joints in made["known"].items()}
-        return Plan(int(made["start"]), int(made["end"]), str(made["keep"]), int(made["seed"]),
-                    int(made["variations"]), str(made["system"]), str(made["bundle"]), source,
-                    str(made.get("source_slot", "")), known, list(made.get("texts", [])))  # fmt: skip
+        known = {str(name): [[int(a), int(b)] for a, b in runs] for name, runs in made["known"].items()}
+        return Plan(int(made["start"]), int(made["end"]), "ALL", int(made["seed"]), int(made["variations"]),
+                    str(made["system"]), str(made["bundle"]), known, list(made["texts"]))  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InvalidRequestError("action", f"what {action.name} says about its making is incomplete "
-                                  f"({error})") from None  # fmt: skip
+        problem = f"what {action.name} says about its making is incomplete ({error})"
+        raise InvalidRequestError("action", problem) from None

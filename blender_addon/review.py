@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import properties
+from . import actions, properties
 
 
 def count(obj: bpy.types.Object | None) -> int:
@@ -12,14 +12,9 @@ def count(obj: bpy.types.Object | None) -> int:
     return 0 if obj is None else sum(result.action is not None for result in properties.review(obj).results)
 
 
-def assign(obj: bpy.types.Object, action: bpy.types.Action, slot: str = "") -> None:
-    """Have ``obj`` play ``action``, in the slot with this identifier, else its first slot for objects."""
-    data = obj.animation_data or obj.animation_data_create()
-    data.action = action
-    suitable = [s for s in action.slots if s.target_id_type in ("OBJECT", "UNSPECIFIED")]
-    chosen = next((s for s in suitable if s.identifier == slot), suitable[0] if suitable else None)
-    if chosen is not None:
-        data.action_slot = chosen
+def slot_of(action: bpy.types.Action, identifier: str) -> bpy.types.ActionSlot | None:
+    """The slot with this identifier; None lets Blender's rules choose."""
+    return next((slot for slot in action.slots if slot.identifier == identifier), None)
 
 
 def show_next(obj: bpy.types.Object, step: int = 1) -> None:
@@ -28,7 +23,8 @@ def show_next(obj: bpy.types.Object, step: int = 1) -> None:
     alive = [i for i, result in enumerate(state.results) if result.action is not None]
     place = alive.index(state.current) if state.current in alive else 0
     state.current = alive[(place + step) % len(alive)]
-    assign(obj, state.results[state.current].action)
+    action = state.results[state.current].action
+    actions.assign(obj, action, slot_of(action, state.original_slot))
 
 
 def accept(obj: bpy.types.Object) -> None:
@@ -49,7 +45,7 @@ def discard(obj: bpy.types.Object) -> None:
     ours = [result.action for result in state.results if result.action is not None]
     shown = obj.animation_data.action if obj.animation_data else None
     if original is not None and (shown is None or shown in ours):
-        assign(obj, original, slot)
+        actions.assign(obj, original, slot_of(original, slot))
         original.use_fake_user = state.original_fake_user
     _forget(state)
     _remove(ours)

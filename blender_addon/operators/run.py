@@ -67,9 +67,6 @@ class LIMBER_OT_make_again(bpy.types.Operator):
     bl_label = "Make Again"
     bl_options = {"REGISTER"}  # noqa: RUF012  Blender reads it
 
-    action: bpy.props.StringProperty(
-        name="Action", options={"SKIP_SAVE"}, description="Name of the result; empty: the armature's current Action"
-    )
     wait: bpy.props.BoolProperty(
         name="Wait", default=False, options={"SKIP_SAVE"},
         description="Return only when the result is there (always so in background mode)",
@@ -88,7 +85,7 @@ class LIMBER_OT_make_again(bpy.types.Operator):
         obj = checks.active_armature(context)
         assert obj is not None
         try:
-            plan = plans.from_action(obj, self.action)
+            plan = plans.from_action(obj)
         except LimberError as error:
             return report(self, error)
         return begin(self, obj, plan, self.wait)

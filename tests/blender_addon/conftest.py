@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from blender_addon.jobs import Session
 
 bpy = pytest.importorskip("bpy", reason="the bpy wheel is not installed for this Python")
 
@@ -25,3 +32,24 @@ def addon(empty_file: None) -> Iterator[None]:
         yield
     finally:
         blender_addon.unregister()
+
+
+@pytest.fixture(scope="session")
+def backend_python() -> str:
+    """The Python of the backend's environment; the tests that need the real backend skip without one."""
+    found = os.environ.get("LIMBER_PYTHON", sys.executable)
+    if subprocess.run([found, "-c", "import fastapi, torch"], check=False, capture_output=True).returncode:
+        pytest.skip("LIMBER_PYTHON does not name an environment with the backend's libraries")
+    return found
+
+
+@pytest.fixture
+def session(addon: None, backend_python: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+    """The add-on's session with the real backend."""
+    from blender_addon import jobs
+
+    monkeypatch.setenv("LIMBER_PYTHON", backend_python)
+    found = jobs.current()
+    assert found is not None
+    yield found
+    found.stop_backend(wait=True)

@@ -1,0 +1,183 @@
+"""Writing what came back: new Actions in slices, then all of them shown in one undo step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import bpy
+
+from . import actions, keyframes, plans, properties, review
+from .keyframes import Keys
+from .transfer import Answers, Collected
+
+UNDO_MESSAGE = "Limber: in-between"
+
+
+def write(
+    obj: bpy.types.Object, collected: Collected, answers: Answers, facts: Callable[[], dict[str, Any]]
+) -> Generator[None, None, None]:
+    """One Action a variation, then the first of them on the armature, under review.
+
+    Nothing of the animator's changes before the last step; given up earlier (a cancel, an undo, the
+    add-on disabled), what was written so far is removed.
+
+    Args:
+        obj: the armature object.
+        collected: what was read from it.
+        answers: what came back.
+        facts: what else the Actions are to carry about the run; asked when they are done.
+    """
+    original = obj.animation_data.action
+    slot = obj.animation_data.action_slot
+    original_uid, had_fake_user = original.session_uid, original.use_fake_user
+    slot_identifier = slot.identifier if slot else ""
+    made: list[tuple[int, float]] = []  # (session number of the Action, largest key change)
+    with _given_up_cleanly(made, original_uid, had_fake_user):
+        # 1. the Actions
+        for n, clip in enumerate(answers.clips):
+            action = yield from _write_one(obj, collected, clip, result_name(original.name), made)
+            change = yield from _key_change(collected.keys, action)
+            made[-1] = (action.session_uid, change)
+            record = _provenance(collected, answers, n, original.name, slot_identifier)
+            action[plans.PROVENANCE] = json.dumps(record | facts())
+            yield
+        # 2. on the armature, at once
+        _show(obj, made, answers, original, slot_identifier, had_fake_user)
+        bpy.ops.ed.undo_push(message=UNDO_MESSAGE)
+        made.clear()
+
+
+def _write_one(
+    obj: bpy.types.Object, collected: Collected, clip: Any, name: str, made: list[tuple[int, float]]
+) -> Generator[None, None, bpy.types.Action]:
+    from . import armature_io
+
+    pelvis = collected.bone_map.bones["pelvis"][0]
+    channels = yield from _quietly(armature_io.basis_channels_steps(
+        obj, clip, collected.frames, collected.bones, collected.keys, pelvis, residuals=True))  # fmt: skip
+    before = {action.session_uid for action in bpy.data.actions}
+    steps = keyframes.write_action_steps(obj, name, channels, collected.keys, collected.first, collected.last, False)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+        if before is not None:  # the copy is made by the first step
+            made.extend((a.session_uid, 0.0) for a in bpy.data.actions if a.session_uid not in before)
+            before = None
+        yield
+
+
+def _quietly(steps: Any) -> Generator[None, None, Any]:
+    """The same steps without what they yield."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+        yield
+
+
+@contextmanager
+def _given_up_cleanly(made: list[tuple[int, float]], original: int, had_fake_user: bool) -> Iterator[None]:
+    """Remove what is in ``made`` if the work is not finished; looked up anew, undo may have taken it."""
+    try:
+        yield
+    finally:
+        if made:
+            unfinished = {uid for uid, _ in made}
+            for action in [a for a in bpy.data.actions if a.session_uid in unfinished]:
+                bpy.data.actions.remove(action)
+            for action in bpy.data.actions:
+                if action.session_uid == original and action.library is None:
+                    action.use_fake_user = had_fake_user
+
+
+def _key_change(keys: Keys, action: bpy.types.Action) -> Generator[None, None, float]:
+    """Largest change of any kept key, read back from the Action, a few channels a step."""
+    worst, items = 0.0, list(keys.channels.items())
+    name = action.name
+    for at in range(0, len(items), 8):
+        present = bpy.data.actions.get(name)
+        if present is None:
+            return float("inf")
+        part = Keys(keys.start, keys.end, dict(items[at : at + 8]))
+        worst = max(worst, keyframes.largest_key_change(part, present))
+        yield
+    return worst
+
+
+def result_name(original: str) -> str:
+    """``<original> Limber <n>`` with the next free number."""
+    base = original.rpartition(" Limber ")
+    stem = base[0] if base[0] and base[2].isdigit() else original
+    n = 1
+    while f"{stem} Limber {n}" in bpy.data.actions:
+        n += 1
+    return f"{stem} Limber {n}"
+
+
+def _provenance(collected: Collected, answers: Answers, n: int, original: str, slot: str) -> dict[str, Any]:
+    """How variation ``n`` was made, so that it can be made again."""
+    plan, report = collected.plan, answers.report
+    return {
+        "task": "inbetween", "variation": n, "variations": plan.variations, "seed": plan.seed,
+        "system": report.get("system", plan.system), "bundle": report.get("bundle", plan.bundle),
+        "asked_system": plan.system, "asked_bundle": plan.bundle,
+        "start": plan.start, "end": plan.end, "keep": plan.keep, "texts": plan.texts,
+        "known": plans.known_to_json(answers.joints, answers.root, collected.first),
+        "mapping": collected.bone_map.preset, "source_action": original, "source_slot": slot, "report": report,
+    }  # fmt: skip
+
+
+def _show(
+    obj: bpy.types.Object, made: list[tuple[int, float]], answers: Answers, original: bpy.types.Action,
+    slot: str, had_fake_user: bool,
+) -> None:  # fmt: skip
+    """Put the results under review and the first of them on the armature."""
+    state = properties.review(obj)
+    state.results.clear()
+    state.original, state.original_slot, state.original_fake_user = original, slot, had_fake_user
+    by_uid = {action.session_uid: action for action in bpy.data.actions}
+    report = answers.report
+    for uid, change in made:
+        entry = state.results.add()
+        entry.action, entry.key_change = by_uid[uid], change
+        entry.comparison = comparison(report)
+        entry.made_by = made_by(report)
+        entry.licence = str(report.get("licence", ""))
+        entry.remark = remark(report)
+    state.current = 0
+    action = state.results[0].action
+    actions.assign(obj, action, review.slot_of(action, slot))
+
+
+def comparison(report: dict[str, Any]) -> str:
+    """The model beside plain interpolation: ``Foot skating: 0.8 cm/s, interpolation 4.1 cm/s``."""
+    both = report.get("skating")
+    if not isinstance(both, dict) or not {"model", "interpolation"} <= both.keys():
+        return ""
+    model, plain = (100 * float(both[key]) for key in ("model", "interpolation"))
+    return f"Foot skating: {model:.1f} cm/s, interpolation {plain:.1f} cm/s"
+
+
+def made_by(report: dict[str, Any]) -> str:
+    """``pose, bundle open, seed 0, 0.4 s``."""
+    parts = [str(report.get("system", "?"))]
+    if report.get("bundle"):
+        parts.append(f"bundle {report['bundle']}")
+    if "seed" in report:
+        parts.append(f"seed {report['seed']}")
+    if "seconds" in report:
+        parts.append(f"{float(report['seconds']):.1f} s")
+    return ", ".join(parts)
+
+
+def remark(report: dict[str, Any]) -> str:
+    """What to know about the result; "" where there is nothing."""
+    if report.get("system") == "interpolation":
+        return "Plain interpolation, no model: there are no trained weights beside the backend"
+    return ""

@@ -1,0 +1,66 @@
+"""Real armatures with keys, built in the open file."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import bpy
+import numpy as np
+
+from blender_addon.motion.skeleton import CANONICAL
+
+KEYED = ("pelvis", "spine1", "left_shoulder", "right_shoulder", "left_elbow", "left_hip", "right_hip", "left_knee",
+         "right_knee", "head")  # fmt: skip
+
+
+def make_person(name: str = "Person") -> Any:
+    """An armature with SMPL's 22 bones, in Blender's axes, standing at the origin; active and selected."""
+    data = bpy.data.armatures.new(name)
+    obj = bpy.data.objects.new(name, data)
+    bpy.context.scene.collection.objects.link(obj)
+    bpy.context.view_layer.objects.active = obj
+    obj.select_set(True)
+    bpy.ops.object.mode_set(mode="EDIT")
+    _, heads = CANONICAL.rest_global()
+    for j, joint in enumerate(CANONICAL.names):
+        bone = data.edit_bones.new(joint)
+        x, y, z = heads[j]
+        bone.head = (x, -z, y)
+        children = CANONICAL.children(j)
+        tip = heads[children].mean(0) - heads[j] if children else np.array([0.0, 0.1, 0.0])
+        tip = tip if np.linalg.norm(tip) > 0.02 else np.array([0.0, 0.1, 0.0])
+        bone.tail = (x + tip[0], -(z + tip[2]), y + tip[1])
+        parent = int(CANONICAL.parents[j])
+        if parent >= 0:
+            bone.parent = data.edit_bones[CANONICAL.names[parent]]
+    bpy.ops.object.mode_set(mode="OBJECT")
+    return obj
+
+
+def key_poses(obj: Any, frames: tuple[int, ...] = (1, 15, 30), action: str = "Walk") -> Any:
+    """Key some bones' rotations and the pelvis' place at ``frames``; the Action."""
+    data = obj.animation_data or obj.animation_data_create()
+    data.action = bpy.data.actions.new(action)
+    for n, frame in enumerate(frames):
+        for k, name in enumerate(KEYED):
+            bone = obj.pose.bones[name]
+            bone.rotation_mode = "QUATERNION" if k % 2 else "XYZ"
+            angle = 0.5 * math.sin(1.7 * n + k)
+            if k % 2:
+                bone.rotation_quaternion = (math.cos(angle / 2), math.sin(angle / 2), 0, 0)
+                bone.keyframe_insert("rotation_quaternion", frame=frame)
+            else:
+                bone.rotation_euler = (angle, 0.1 * n, 0)
+                bone.keyframe_insert("rotation_euler", frame=frame)
+        obj.pose.bones["pelvis"].location = (0.02 * n, 0, 0.3 * n)
+        obj.pose.bones["pelvis"].keyframe_insert("location", frame=frame)
+    return data.action
+
+
+def every_key(action: Any) -> dict[tuple[str, int], list[tuple[float, ...]]]:
+    """All keys of an Action as plain numbers."""
+    return {
+        (curve.data_path, curve.array_index): [(*k.co, *k.handle_left, *k.handle_right) for k in curve.keyframe_points]
+        for layer in action.layers for strip in layer.strips for bag in strip.channelbags for curve in bag.fcurves
+    }  # fmt: skip
