@@ -15,9 +15,9 @@ import bpy
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import continuity, pose_model
+from . import pose_model
 from .depsgraph import needs_depsgraph, object_moves_by_depsgraph, visit
-from .keyframes import Channels, Keys, bone_path
+from .keyframes import Channels, Keys
 from .motion import kinematics, rotations
 from .motion.clip import Clip
 from .motion.errors import InvalidRequestError, SkeletonError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,29 +32,67 @@ class Writer:
 
     def run(self, pelvis: str | None) -> Generator[float, None, Written]:
         """The channels; yields the fraction done."""
-        present, world = yield from armature_io.read_poses_steps(self.obj, self.infos, self.frames)
+        self.present, world = yield from self.evaluate()
         self.place = armature_io.Placement(world, armature_io.unit_scale())
         q, p = self.clip.forward()
-        constrained = needs_depsgraph(self.obj, [i.name for i in self.infos])
-        poses = np.empty_like(present)
         back = rotations.inverse(self.place.rotation)
-        for k, info in enumerate(self.infos):
-            if k % 2 == 0:
-                yield k / len(self.infos)
-            transform = armature_io._transform(self.infos, k, poses)
-            if info.name in self.bones:
-                wanted = rotations.multiply(back, q[:, self.clip.skeleton.index(info.name)])
-                poses[:, k] = transform.apply(self._turn(info, transform, wanted))
-            elif constrained and info.parent >= 0:
-                poses[:, k] = poses[:, info.parent] @ np.linalg.inv(present[:, info.parent]) @ present[:, k]
-            elif constrained:
-                poses[:, k] = present[:, k]
+        self.poses = np.empty((len(self.frames), len(self.infos), 4, 4))
+        for done, k in enumerate(self.order()):
+            if done % 2 == 0:
+                yield done / len(self.infos)
+            name = self.infos[k].name
+            if name in self.bones:
+                wanted = self.wanted(k, rotations.multiply(back, q[:, self.clip.skeleton.index(name)]))
+                transform = armature_io._transform(self.infos, k, self.poses)
+                self.poses[:, k] = transform.apply(self._turn(k, transform, wanted))
             else:
-                poses[:, k] = transform.apply(self._own(info))
+                self.poses[:, k] = self.follow(k)
         if pelvis:
-            there = self.place.back(p[:, self.clip.skeleton.index(pelvis)])
-            self._carry(pelvis, poses, there, world)
+            self._carry(pelvis, self.place.back(p[:, self.clip.skeleton.index(pelvis)]), world)
         return self.out
+
+    # -- what control rigs do differently -----------------------------------------------------------
+
+    def evaluate(self) -> Generator[float, None, tuple[Array, Array]]:
+        """Present pose matrices ``(F or 1, B, 4, 4)`` and world matrices ``(F or 1, 4, 4)``."""
+        self.constrained = needs_depsgraph(self.obj, [i.name for i in self.infos])
+        return (yield from armature_io.read_poses_steps(self.obj, self.infos, self.frames))
+
+    def order(self) -> Sequence[int]:
+        """Bones in an order in which each one comes after all that move it."""
+        return range(len(self.infos))
+
+    def wanted(self, k: int, turn: Array) -> Array:
+        """Orientation ``(F, 4)`` for a written bone, from the clip's, both in armature space."""
+        return turn
+
+    def follow(self, k: int) -> Array:
+        """Pose matrices ``(F, 4, 4)`` of a bone that is not written, its parent's being solved."""
+        info = self.infos[k]
+        if not self.constrained:
+            return armature_io._transform(self.infos, k, self.poses).apply(self._own(info))
+        if info.parent < 0:
+            return self.present[:, k]
+        return self.poses[:, info.parent] @ np.linalg.inv(self.present[:, info.parent]) @ self.present[:, k]
+
+    def keyed_turn(self, k: int, transform: pose_model.ParentTransform) -> tuple[Array, Array]:
+        """Frames ``(K,)`` at which the bone's rotation is the animator's, and it ``(K, 4)``."""
+        bone = self.obj.pose.bones[self.infos[k].name]
+        at, values = self._anchors(self.infos[k].name, pose_model.rotation_property(bone.rotation_mode))
+        return at, pose_model.to_rotation(values, bone.rotation_mode)
+
+    def keyed_place(self, bone: str, made: Array, step: Array) -> tuple[Array, Array]:
+        """Frames ``(K,)`` at which a bone's location is the animator's, and it ``(K, 3)``."""
+        return self._anchors(bone, "location")
+
+    def _anchors(self, bone: str, prop: str) -> tuple[Array, Array]:
+        owner = self.obj.pose.bones[bone] if bone else self.obj
+        live = tuple(getattr(owner, prop))
+        at = self.keys.frames_of(bone, (prop,)) if self.keys else np.empty(0)
+        if not len(at):
+            return at, np.empty((0, len(live)))
+        values = self.curves.values(bone_path(bone, prop), live, at)
+        return at, np.broadcast_to(values, (len(at), len(live)))
 
     # -- rotation ----------------------------------------------------------------------------------
 
@@ -65,8 +103,9 @@ class Writer:
         location, turn, scale = self._channels(info)
         return pose_model.compose(np.zeros((1, 3)) if info.connected else location, turn, scale)
 
-    def _turn(self, info: BoneInfo, transform: pose_model.ParentTransform, wanted: Array) -> Array:
+    def _turn(self, k: int, transform: pose_model.ParentTransform, wanted: Array) -> Array:
         """Solve one bone, note its channels, and return the basis matrices it will really have."""
+        info = self.infos[k]
         bone = self.obj.pose.bones[info.name]
         mode, prop = bone.rotation_mode, pose_model.rotation_property(bone.rotation_mode)
         path, live = bone_path(info.name, prop), tuple(getattr(bone, prop))
@@ -74,15 +113,12 @@ class Writer:
         location = np.zeros((1, 3)) if info.connected else location
         made = pose_model.solve_rotation(transform, wanted, scale)
         made = np.broadcast_to(made, (len(self.frames), 4))
-        at = self.keys.frames_of(info.name, (prop,)) if self.keys else np.empty(0)
-        keyed = self.curves.values(path, live, at) if len(at) else np.empty((0, len(live)))
-        keyed = np.broadcast_to(keyed, (len(at), len(live)))
         if self.use_residuals:
-            made = residuals.turned(made, self.frames, at, pose_model.to_rotation(keyed, mode))
+            made = residuals.turned(made, self.frames, *self.keyed_turn(k, transform))
         locked = _locked_rotation(bone)
         if any(locked) and not _by_component(bone):
             made = _hold_axes(made, own, locked[-3:])
-        values = continuity.channel_values(made, mode, self.frames, at, keyed)
+        values = continuity.channel_values(made, mode, self.frames, *self._anchors(info.name, prop))
         leave = locked if _by_component(bone) else (all(locked),) * len(live)
         if any(leave):
             present = np.broadcast_to(self.curves.values(path, live, self.frames), values.shape)
@@ -92,41 +128,45 @@ class Writer:
                 self.out[path, i] = (self.frames, values[:, i])
         return pose_model.compose(location, pose_model.to_rotation(values, mode), scale)
 
+    def wanted_place(self, k: int, place: Array) -> Array:
+        """Where the pelvis bone's head has to be ``(F, 3)``, from where the clip has it."""
+        return place
+
     # -- location ----------------------------------------------------------------------------------
 
-    def _carry(self, pelvis: str, poses: Array, wanted: Array, world: Array) -> None:
+    def _carry(self, pelvis: str, wanted: Array, world: Array) -> None:
         """Move what can move so that the pelvis gets to ``wanted`` ``(F, 3)``, armature space."""
         k = self.index[pelvis]
-        missing = wanted - poses[:, k, :3, 3]
+        missing = self.wanted_place(k, wanted) - self.poses[:, k, :3, 3]
         while k >= 0:
             bone = self.obj.pose.bones[self.infos[k].name]
             if not self.infos[k].connected and not all(bone.lock_location):
-                place = armature_io._transform(self.infos, k, poses).place[:, :3, :3]
-                step = np.einsum("nij,nj->ni", np.linalg.inv(np.broadcast_to(place, (len(missing), 3, 3))), missing)
-                return self._shift(bone, self.infos[k].name, step)
+                place = armature_io._transform(self.infos, k, self.poses).place[:, :3, :3]
+                self._shift(bone, self.infos[k].name, _through(np.linalg.inv(place), missing))
+                return
             k = self.infos[k].parent
         if all(self.obj.lock_location):
             raise InvalidRequestError(
                 "armature", f"nothing can move {self.obj.name}: the location of {pelvis}, of all bones above it "
                 "and of the object is locked or connected", "Unlock one of them.")  # fmt: skip
-        location, turn, scale = pose_model.local_channels(self.curves, self.obj, "", self.frames)
+        _, turn, scale = pose_model.local_channels(self.curves, self.obj, "", self.frames)
         turned = rotations.to_matrix(turn) * scale[:, None, :]
         above = world[:, :3, :3] @ np.linalg.inv(turned)  # parent's axes, and the delta transform
-        step = np.einsum("nij,nj->ni", np.broadcast_to(world[:, :3, :3], (len(missing), 3, 3)), missing)
-        step = np.einsum("nij,nj->ni", np.broadcast_to(np.linalg.inv(above), (len(missing), 3, 3)), step)
-        self._shift(self.obj, "", step)
+        self._shift(self.obj, "", _through(np.linalg.inv(above), _through(world[:, :3, :3], missing)))
 
     def _shift(self, owner: Any, bone: str, step: Array) -> None:
         path, live = bone_path(bone, "location"), tuple(owner.location)
         values = self.curves.values(path, live, self.frames) + step
-        if self.use_residuals and self.keys:
-            at = self.keys.frames_of(bone, ("location",))
-            if len(at):
-                keyed = np.broadcast_to(self.curves.values(path, live, at), (len(at), 3))
-                values = residuals.shifted(values, self.frames, at, keyed)
+        if self.use_residuals:
+            values = residuals.shifted(values, self.frames, *self.keyed_place(bone, values, step))
         for i in range(3):
             if not owner.lock_location[i]:
                 self.out[path, i] = (self.frames, values[:, i])
+
+
+def _through(m: Array, v: Array) -> Array:
+    """Matrices ``(F or 1, 3, 3)`` times vectors ``(F, 3)``."""
+    return np.einsum("nij,nj->ni", np.broadcast_to(m, (len(v), 3, 3)), v)
 
 
 def _by_component(bone: Any) -> bool:

@@ -329,7 +329,7 @@ def write_action_steps(
         fcurve = bag.fcurves.find(path, index=index)
         present = read_records(fcurve) if fcurve else np.zeros(0, RECORD)
         known = template.channels.get((path, index))
-        merged = _merge(present, known.records if known else None, template,
+        merged = _merge(present, known.records if known else None, template, split_path(path) is None,
                         generated_records(frames, values, interpolation), start, end)  # fmt: skip
         if fcurve is None:
             fcurve = _new_fcurve(bag, path, index)
@@ -366,11 +366,14 @@ def _checked(key: ChannelId, value: Sequence) -> tuple[np.ndarray, np.ndarray, s
     return frames[order], values[order], value[2] if len(value) > 2 else "LINEAR"
 
 
-def _merge(present: np.ndarray, known: np.ndarray | None, template: Keys, made: np.ndarray,
-           start: float, end: float) -> np.ndarray:  # fmt: skip
+def _merge(present: np.ndarray, known: np.ndarray | None, template: Keys, custom: bool,
+           made: np.ndarray, start: float, end: float) -> np.ndarray:  # fmt: skip
     """Keys outside the range, the kept ones inside it, and ours where there is none of these."""
     outside = present[(present["frame"] < start) | (present["frame"] > end)]
     kept = np.zeros(0, RECORD) if known is None else known
+    if custom:  # a property of its own: Keys holds poses alone, so all that a person set is kept
+        inside = present[(present["frame"] >= start) & (present["frame"] <= end)]
+        kept = inside[authored(inside)]
     if template.start < start or template.end > end:
         kept = kept[(kept["frame"] >= start) & (kept["frame"] <= end)]
     fixed = np.concatenate([outside, kept])
