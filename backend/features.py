@@ -7,6 +7,7 @@ divided by the hip height. :func:`restore` takes it back. All tensors are batche
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -265,6 +266,67 @@ def inputs(filled: Window) -> Inputs:
     frames = torch.arange(base.shape[1], device=base.device)
     return Inputs(base, positions - ground[:, :, None], filled.rotation_known, filled.root_known, filled.valid,
                   (frames - before).to(base.dtype), (after - frames).to(base.dtype), filled.offsets)  # fmt: skip
+
+
+REACHES = (8, 20, 60)
+"""Frames over which :func:`momentum` lets a tangent act."""
+
+
+def momentum(x: Inputs) -> Tensor:
+    """Offsets from the filling that keep the speed at the keys: what a spline has over straight lines.
+
+    At every key each joint has a tangent: its step to a known neighbour, else the mean of the slopes
+    on either side, weighted by the other side's length (Catmull-Rom, Barry and Goldman 1988). In a gap a
+    tangent acts as the cubic Hermite polynomial ``a (1 - a / r)^2`` of the frames ``a`` from its key,
+    over a reach of ``r`` frames or the gap, whichever is shorter.
+
+    Returns:
+        ``(B, T, 6, 135)``: for each of ``REACHES`` the offset from the key before, then from the key
+        after; zero where known, and where there is no key on that side.
+    """
+    known = torch.cat((x.rotation_known, x.root_known[..., None]), -1)  # (B, T, 23)
+    before, after, _ = neighbours(known)
+    frames = torch.arange(known.shape[1], device=known.device)[None, :, None]
+    inside = ~known & (before < frames) & (after > frames)
+    gap = (after - before).clamp(min=1)  # (B, T, 23)
+    widths = torch.tensor([6] * J + [3], device=known.device)
+    wide = lambda m: m.repeat_interleave(widths, -1, output_size=CHANNELS)  # noqa: E731 - (B, T, 23) -> (B, T, 135)
+    inside_c, before_c, after_c, gap_c = wide(inside), wide(before), wide(after), wide(gap)
+    slope = (x.base.gather(1, after_c) - x.base.gather(1, before_c)) / gap_c * inside_c
+    step = torch.zeros_like(x.base)
+    step[:, 1:] = x.base[:, 1:] - x.base[:, :-1]
+    tangent = _tangents(known, inside, gap, slope, step, wide)
+    since, until = (frames - before) * inside, (after - frames) * inside
+    out = []
+    for reach in REACHES:
+        r = gap.clamp(max=reach)
+        rise = wide(since * (1 - since / r).clamp(min=0).square())
+        fall = wide(until * (1 - until / r).clamp(min=0).square())
+        out.append((tangent.gather(1, before_c) - slope) * rise)
+        out.append(-(tangent.gather(1, after_c) - slope) * fall)
+    return torch.stack(out, 2)
+
+
+def _tangents(known: Tensor, inside: Tensor, gap: Tensor, slope: Tensor, step: Tensor,
+              wide: Callable[[Tensor], Tensor]) -> Tensor:  # fmt: skip
+    """Speed at known frames, channels a frame. ``(B, T, 135)``."""
+    def shifted(v: Tensor, by: int) -> Tensor:  # the neighbour's value, zero beyond the ends
+        out = torch.zeros_like(v)
+        if by > 0:
+            out[:, by:] = v[:, :-by]
+        else:
+            out[:, :by] = v[:, -by:]
+        return out
+
+    left_gap, right_gap = shifted(inside, 1), shifted(inside, -1)
+    left_length = shifted(gap * inside, 1) * left_gap
+    right_length = shifted(gap * inside, -1) * right_gap
+    both = (left_length + right_length).clamp(min=1)
+    left_weight = torch.where(right_gap, right_length / both, left_gap.to(slope.dtype))
+    right_weight = torch.where(left_gap, left_length / both, right_gap.to(slope.dtype))
+    spline = wide(left_weight) * shifted(slope, 1) + wide(right_weight) * shifted(slope, -1)
+    from_left, from_right = known & shifted(known, 1), known & shifted(known, -1)
+    return torch.where(wide(from_left), step, torch.where(wide(from_right), shifted(step, -1), spline))
 
 
 def known_channels(x: Inputs | Window) -> Tensor:

@@ -51,7 +51,7 @@ class Run:
         self.windows = Windows(data_cache, data_cache.select("train"), config.sources, config.masks)
         self.rng = np.random.default_rng(config.seed)
         self.noise = torch.Generator(device="cpu").manual_seed(config.seed)
-        self.step = 0
+        self.step = self.began = 0
         self.frames_seen = 0
 
         self.checks = Windows(data_cache, data_cache.select("validation"), config.sources, config.masks)
@@ -93,7 +93,7 @@ class Run:
         left = (c.steps - self.step) / max(c.cooldown * c.steps, 1)
         return (
             c.rate
-            * min(1.0, (self.step + 1) / c.warmup)
+            * min(1.0, (self.step - self.began + 1) / c.warmup)
             * (1.0 if left >= 1 else 1 - math.sqrt(1 - max(left, 0)))
         )
 
@@ -143,7 +143,7 @@ class Run:
             "config": asdict(self.config), "network": self.network.state_dict(), "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(), "rng": self.rng.bit_generator.state,
             "noise": self.noise.get_state(), "torch": torch.get_rng_state(),
-            "step": self.step, "frames_seen": self.frames_seen,
+            "step": self.step, "began": self.began, "frames_seen": self.frames_seen,
         }  # fmt: skip
         part = path.with_suffix(".part")
         torch.save(state, part)
@@ -158,7 +158,7 @@ class Run:
         self.rng.bit_generator.state = state["rng"]
         self.noise.set_state(state["noise"])
         torch.set_rng_state(state["torch"])
-        self.step, self.frames_seen = state["step"], state["frames_seen"]
+        self.step, self.began, self.frames_seen = state["step"], state["began"], state["frames_seen"]
 
     def start_from(self, path: Path) -> None:
         """Take over another run's weights and place in time; what is new (a joint stream) starts fresh.
@@ -171,6 +171,7 @@ class Run:
             raise ValueError(f"{path} has parameters this network lacks: {unexpected[0]}")
         self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(self.config.ema))
         self.step, self.frames_seen = state["step"], state["frames_seen"]
+        self.began = self.step
         print(f"started from {path} at step {self.step}; new parameters: {len(missing)}", flush=True)
 
 

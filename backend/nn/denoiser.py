@@ -63,6 +63,7 @@ def unpatched(x: Tensor, p: int) -> Tensor:
 
 
 _DISTANCE = 32
+_GATE = 5.0  # the gates' own rate of learning: a bias has to come from 0 to about 1
 _BODY = CHANNELS + 3 * J  # the filling's channels and joints
 _READ = _BODY + 3 * J + J + 1 + 3 * _DISTANCE + CHANNELS
 _JOINT_READ = 6 + 3 + 3 + 1 + 6
@@ -74,7 +75,9 @@ class Denoiser(nn.Module):
     Buffers ``mean`` and ``deviation`` ``(201,)`` standardise what it reads of the filling, ``scale``
     ``(135,)`` is the standard deviation of the differences it writes; :meth:`calibrate` measures them
     on training windows. Speeds are read too: a frame's step is a hundredth of a joint's range, too
-    little to be found in standardised places alone.
+    little to be found in standardised places alone. What comes out is a learnt share of the spline
+    through the keys (``gates``) plus what the rounds have found, times a gain, so that a nearly still
+    body gets a nearly still difference.
     """
 
     mean: Tensor
@@ -103,6 +106,8 @@ class Denoiser(nn.Module):
             for r in range(a.rounds)
         )
         self.norm = nn.LayerNorm(a.pose_width)
+        self.gain = zero(nn.Linear(a.pose_width, 1))
+        self.gates = zero(nn.Linear(a.pose_width, 2 * len(features.REACHES) * (J + 1)))
         self.write = zero(nn.Linear(a.pose_width, CHANNELS * a.patch))
 
     def forward(self, x: Inputs, sample: Tensor, step: Tensor) -> Tensor:
@@ -122,7 +127,8 @@ class Denoiser(nn.Module):
                 pose, joints = block(pose, joints, valid)
             else:
                 pose, _ = block(pose, None, valid)
-        out = unpatched(self.write(self.norm(pose)), p)  # (B, T, 135)
+        pose = self.norm(pose)
+        out = unpatched(self.write(pose) * self.gain(pose).clamp(max=3).exp(), p)  # (B, T, 135)
         if joints is not None:
             joints = self.joint_norm(joints)  # (B, T / p, 23, c)
             turned = (
@@ -130,7 +136,16 @@ class Denoiser(nn.Module):
             )  # (B, T / p, p, 22, 6)
             placed = unpatched(self.joint_root(joints[:, :, J]), p)
             out = out + torch.cat((turned.flatten(1, 2).flatten(2), placed), -1)
-        return out[:, :frames]
+        return out[:, :frames] + self._kept_speed(x, pose)
+
+    def _kept_speed(self, x: Inputs, pose: Tensor) -> Tensor:
+        """The share of :func:`features.momentum` that each joint takes, by learnt gates. ``(B, T, 135)``."""
+        frames, p = x.base.shape[1], self.architecture.patch
+        gates = _GATE * self.gates(pose).repeat_interleave(p, 1)[:, :frames]
+        gates = gates.unflatten(-1, (2 * len(features.REACHES), J + 1))  # (B, T, 6, 23)
+        turned, placed = gates[..., :J].repeat_interleave(6, -1), gates[..., J:].expand(*gates.shape[:-1], 3)
+        offsets = features.momentum(x)  # (B, T, 6, 135)
+        return (torch.cat((turned, placed), -1) * offsets).sum(2) / self.scale
 
     def _body(self, x: Inputs) -> tuple[Tensor, Tensor]:
         """The standardised filling ``(B, T, 201)`` and its joints' speeds ``(B, T, 66)``, hip heights a second."""
