@@ -102,8 +102,9 @@ def plan(known: Mask, whole: Mask, asked: slice) -> list[Span]:
     start = covered = asked.start  # covered: the last frame of the window before
     while start + LONGEST < asked.stop:
         last = _last(firm, covered, start) or _last(keys, covered, start)
-        if not last and start < covered and whole[covered]:
-            start = covered
+        nearer = covered if whole[covered] else covered - OVERLAP
+        if not last and start < nearer:
+            start = nearer
             continue
         if not last:  # one long gap
             later = keys[(keys > covered) & (keys < asked.stop)]
