@@ -42,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text)
         sub.add_argument("--weights", type=Path, action="append", default=[], metavar="DIR",
                          help="a bundle, or a folder of bundles, to look in first")  # fmt: skip
+        sub.add_argument("--threads", type=_integer(1, 1024), default=1, help="processor threads (default 1)")
         sub.set_defaults(command=run)
         return sub
 
@@ -75,14 +76,14 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(options: argparse.Namespace) -> int:
     from .server import serve
 
-    serve(options.weights, options.port, options.stay, options.idle)
+    serve(options.weights, options.port, options.stay, options.idle, options.threads)
     return 0
 
 
 def _models(options: argparse.Namespace) -> int:
     from .service import Service
 
-    for model in Service(options.weights).models():
+    for model in Service(options.weights, options.threads).models():
         name = model["name"] or "(built in)"
         print(f"{name}{' (default)' if model['default'] else ''}")
         if model["problem"]:
@@ -100,7 +101,7 @@ def _models(options: argparse.Namespace) -> int:
 def _doctor(options: argparse.Namespace) -> int:
     from .doctor import examine
 
-    findings = examine(options.weights)
+    findings = examine(options.weights, options.threads)
     for finding in findings:
         print(f"{'ok     ' if finding.good else 'PROBLEM'}  {finding.what}: {finding.found}")
         if not finding.good:
@@ -116,7 +117,7 @@ def _run(options: argparse.Namespace) -> int:
     from .service import Service
 
     request = npz.load_request(options.request)
-    result = Service(options.weights).run(request, Progress())
+    result = Service(options.weights, options.threads).run(request, Progress())
     npz.save_result(options.output, result)
     print(f"{options.output}: {len(result.clips)} x {len(result.baseline)} frames, "
           f"{result.report['system']}, {result.report['seconds']:.2f} s")  # fmt: skip
@@ -127,8 +128,9 @@ def _inbetween(options: argparse.Namespace) -> int:
     from .bvh_files import inbetween_file
     from .service import Service
 
+    service = Service(options.weights, options.threads)
     done = inbetween_file(
-        options.input, options.keys, options.output, Service(options.weights), Progress(), fps=options.fps,
+        options.input, options.keys, options.output, service, Progress(), fps=options.fps,
         seed=options.seed, variations=options.variations, system=options.system, bundle=options.bundle,
     )  # fmt: skip
     for path in done.paths:
