@@ -19,6 +19,7 @@ BACKEND = {"numpy", "torch", "safetensors", "fastapi", "starlette", "uvicorn"}
 TRAINING = BACKEND | {"scipy", "lightning", "tensorboard", "smplx", "matplotlib"}
 ALLOWED = {
     "blender_addon.motion": ({"numpy"}, ("blender_addon.motion",)),
+    "blender_addon.demo_picture": ({"numpy", "PIL"}, ("blender_addon",)),  # the picture of `make demo`, no more
     "blender_addon": ({"numpy"} | BLENDER, ("blender_addon",)),
     "backend": (BACKEND, ("backend", "blender_addon.motion")),
     "training": (TRAINING, ("training", "backend", "blender_addon.motion")),
