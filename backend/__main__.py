@@ -42,7 +42,6 @@ def _parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text)
         sub.add_argument("--weights", type=Path, action="append", default=[], metavar="DIR",
                          help="a bundle, or a folder of bundles, to look in first")  # fmt: skip
-        sub.add_argument("--threads", type=_integer(1, 1024), default=1, help="processor threads (default 1)")
         sub.set_defaults(command=run)
         return sub
 
@@ -76,14 +75,14 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(options: argparse.Namespace) -> int:
     from .server import serve
 
-    serve(options.weights, options.port, options.stay, options.idle, options.threads)
+    serve(options.weights, options.port, options.stay, options.idle)
     return 0
 
 
 def _models(options: argparse.Namespace) -> int:
     from .service import Service
 
-    for model in Service(options.weights, options.threads).models():
+    for model in Service(options.weights).models():
         name = model["name"] or "(built in)"
         print(f"{name}{' (default)' if model['default'] else ''}")
         if model["problem"]:
@@ -101,7 +100,7 @@ def _models(options: argparse.Namespace) -> int:
 def _doctor(options: argparse.Namespace) -> int:
     from .doctor import examine
 
-    findings = examine(options.weights, options.threads)
+    findings = examine(options.weights)
     for finding in findings:
         print(f"{'ok     ' if finding.good else 'PROBLEM'}  {finding.what}: {finding.found}")
         if not finding.good:
@@ -117,7 +116,7 @@ def _run(options: argparse.Namespace) -> int:
     from .service import Service
 
     request = npz.load_request(options.request)
-    result = Service(options.weights, options.threads).run(request, Progress())
+    result = Service(options.weights).run(request, Progress())
     npz.save_result(options.output, result)
     print(f"{options.output}: {len(result.clips)} x {len(result.baseline)} frames, "
           f"{result.report['system']}, {result.report['seconds']:.2f} s")  # fmt: skip
@@ -128,7 +127,7 @@ def _inbetween(options: argparse.Namespace) -> int:
     from .bvh_files import inbetween_file
     from .service import Service
 
-    service = Service(options.weights, options.threads)
+    service = Service(options.weights)
     done = inbetween_file(
         options.input, options.keys, options.output, service, Progress(), fps=options.fps,
         seed=options.seed, variations=options.variations, system=options.system, bundle=options.bundle,

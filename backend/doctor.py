@@ -38,11 +38,11 @@ class Finding:
     remedy: str = ""
 
 
-def examine(weights_dirs: Sequence[Path] = (), threads: int = 1) -> list[Finding]:
+def examine(weights_dirs: Sequence[Path] = ()) -> list[Finding]:
     """Look at everything; nothing here raises for what it finds."""
     findings = [_python(), *_libraries()]
     if all(finding.good for finding in findings):
-        findings += [_compute(), *_models(weights_dirs, threads)]
+        findings += [_compute(), *_models(weights_dirs)]
     return [*findings, _disk(), *_memory(), _loopback()]
 
 
@@ -81,7 +81,7 @@ def _compute() -> Finding:
     return Finding("Computing", where, total == 64.0**3, "torch computes wrongly: install it again.")
 
 
-def _models(weights_dirs: Sequence[Path], threads: int) -> Iterator[Finding]:
+def _models(weights_dirs: Sequence[Path]) -> Iterator[Finding]:
     from . import service, weights
 
     folders = weights.discover([*weights_dirs, service.PACKAGED])
@@ -96,20 +96,20 @@ def _models(weights_dirs: Sequence[Path], threads: int) -> Iterator[Finding]:
         except LimberError as error:
             yield Finding(f"Model {name}", str(error), False, f"Put the bundle into {folder} again.")
             continue
-        yield _trial(name, folder, threads)
+        yield _trial(name, folder)
         size = (folder / weights.MODEL).stat().st_size / 2**20
         yield Finding(f"Model {name}", f"{', '.join(bundle.systems)}; {size:.1f} MB, "
                       f"SHA-256 {bundle.sha256}; licence: {bundle.config['licence']}")  # fmt: skip
 
 
-def _trial(name: str, folder: Path, threads: int) -> Finding:
+def _trial(name: str, folder: Path) -> Finding:
     """Two seconds of motion through the model, as a request would go."""
     from blender_addon.motion import constraints
     from blender_addon.motion.clip import rest_clip
 
     from .service import Service
 
-    service = Service([folder], threads)
+    service = Service([folder])
     request = constraints.inbetween(rest_clip(60), (0, 20, 59), bundle=name)
     try:
         service.run(request)

@@ -49,14 +49,10 @@ class Backend:
     Args:
         weights_dirs: folders to look for bundles in, before the ones that came along.
         idle_seconds: models are dropped from memory after this time without a job.
-        threads: of the processor.
     """
 
-    def __init__(
-        self, weights_dirs: Sequence[Path] = (), idle_seconds: float = 300, threads: int = 1
-    ) -> None:
-        self._weights_dirs, self._threads = weights_dirs, threads
-        self._service, self._lock = None, threading.Lock()
+    def __init__(self, weights_dirs: Sequence[Path] = (), idle_seconds: float = 300) -> None:
+        self._weights_dirs, self._service, self._lock = weights_dirs, None, threading.Lock()
         self.jobs = Jobs(self._work, warm=self._warm, idle=self._release, idle_seconds=idle_seconds)
 
     def service(self) -> Service:
@@ -65,7 +61,7 @@ class Backend:
             if self._service is None:
                 from .service import Service
 
-                self._service = Service(self._weights_dirs, self._threads)
+                self._service = Service(self._weights_dirs)
             return self._service
 
     def _work(self, request: Any, progress: Progress, cancelled: Callable[[], bool]) -> bytes:
@@ -164,7 +160,6 @@ def serve(
     port: int = 0,
     stay: bool = False,
     idle_seconds: float = 300,
-    threads: int = 1,
 ) -> None:
     """Serve until standard input closes (unless ``stay``) or the process is told to end.
 
@@ -175,7 +170,7 @@ def serve(
     listening = listen(port)
     token = secrets.token_urlsafe(32)
     # 2. queue and interface
-    backend = Backend(weights_dirs, idle_seconds, threads)
+    backend = Backend(weights_dirs, idle_seconds)
     guarded = Guard(create_app(backend), token, MAX_BODY)
     config = uvicorn.Config(guarded, log_level="warning", access_log=False, lifespan="off",
                             server_header=False, timeout_graceful_shutdown=1, ws="none")  # fmt: skip

@@ -41,13 +41,9 @@ class Service:
 
     Args:
         weights_dirs: bundles, or folders of bundles, that come before the ones that were installed.
-        threads: of the processor, for the whole process. One is the default: windows are small, beside
-            a busy program two threads wait for each other ten times longer than they compute, and
-            another number of threads may change the last bits of a result.
     """
 
-    def __init__(self, weights_dirs: Sequence[Path] = (), threads: int = 1) -> None:
-        torch.set_num_threads(threads)
+    def __init__(self, weights_dirs: Sequence[Path] = ()) -> None:
         self._folders = weights.discover([*weights_dirs, PACKAGED])
         self._loaded: dict[tuple[str, str], System] = {}
         self._interpolation = Interpolation()
