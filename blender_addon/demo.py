@@ -10,8 +10,17 @@ from typing import Any
 import bpy
 import numpy as np
 
-from . import actions, armature_io, demo_picture, demo_poses, demo_rig, headless, keyframes, plans, pose_model
-from . import scene_files
+from . import (
+    actions,
+    armature_io,
+    demo_picture,
+    demo_poses,
+    demo_rig,
+    headless,
+    keyframes,
+    plans,
+    scene_files,
+)
 from .motion import bone_maps, retarget
 from .motion.bone_maps import BoneMap
 from .motion.rotations import Array
@@ -131,13 +140,13 @@ def _fill(running: Any, character: Character, keys: Any, plan: plans.Plan) -> Fi
 
 
 def _picture(path: Path, frames: list[int], made: Filled, plain: Filled) -> None:
-    skating = made.outcome.report["skating"]
-    who = "Plain interpolation (no trained weights)" if _without_model(made) else "Limber"
-    note = f"model {made.outcome.report['system']}, {made.outcome.report.get('bundle', 'no weights')}, "
-    demo_picture.draw(path, (
-        demo_picture.Band(who, f"{note}feet skate {100 * skating['model']:.1f} cm/s", made.positions),
-        demo_picture.Band("Plain interpolation", f"feet skate {100 * skating['interpolation']:.1f} cm/s", plain.positions),
-    ), frames[0], frames)  # fmt: skip
+    report = made.outcome.report
+    model, interpolation = (f"feet skate {100 * report['skating'][k]:.1f} cm/s" for k in ("model", "interpolation"))
+    title = "Plain interpolation (no trained weights)" if _without_model(made) else "Limber"
+    by = f"{report['system']}, bundle {report['bundle']}, " if report.get("bundle") else ""
+    bands = (demo_picture.Band(title, by + model, made.positions),
+             demo_picture.Band("Plain interpolation", interpolation, plain.positions))  # fmt: skip
+    demo_picture.draw(path, bands, frames[0], frames)
 
 
 def _without_model(made: Filled) -> bool:

@@ -1,9 +1,14 @@
-"""A picture of two motions, one above the other: figures in perspective, drawn with Pillow alone."""
+"""A picture of two motions, one above the other: a strip of poses in perspective, drawn with Pillow.
+
+The strip is unrolled in time: every frame is drawn a little further along than it happens, so that a
+walk on the spot would not lie on top of itself. A foot that stands leaves a level row of dots.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +20,17 @@ from .motion.skeleton import INDEX, PARENTS
 SCALE = 2
 """Drawn this many times too large and shrunk: Pillow's own lines have no smooth edges."""
 
-WIDTH, BAND, TITLE, FOOT = 2200, 560, 54, 40
-PAPER, INK, FAINT, GRID = (250, 249, 246), (38, 42, 50), (120, 126, 136), (222, 220, 213)
+WIDTH, BAND, TITLE, FOOT = 2400, 520, 60, 44
+PAPER, INK, FAINT, GRID = (250, 249, 246), (38, 42, 50), (110, 116, 126), (217, 215, 207)
+GHOST = 0.38
+"""How much of its colour a figure between two keys has."""
+FLOOR = (240, 238, 231)
 NEAR, FAR, TRUNK = (214, 92, 48), (44, 110, 168), (70, 76, 88)
-TRAILS = {"left_wrist": (236, 168, 130), "right_wrist": (140, 182, 218),
-          "left_foot": (226, 130, 90), "right_foot": (92, 148, 198)}  # fmt: skip
-LIMBS = (("hip", "knee", 0.062), ("knee", "ankle", 0.048), ("ankle", "foot", 0.036),
-         ("shoulder", "elbow", 0.044), ("elbow", "wrist", 0.036))  # fmt: skip
+LEGEND = "dark: key poses · pale: in between, unrolled in time · dotted: hands and feet, a dot a frame"
+TRAILS = {"left_wrist": (120, 168, 208), "right_wrist": (232, 148, 106),
+          "left_foot": (70, 130, 184), "right_foot": (222, 112, 68)}  # fmt: skip
+LIMBS = (("hip", "knee", 0.060), ("knee", "ankle", 0.044), ("ankle", "foot", 0.034),
+         ("shoulder", "elbow", 0.042), ("elbow", "wrist", 0.034))  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,17 +57,16 @@ class Camera:
 
     def __init__(self, low: Array, high: Array, width: int, height: int) -> None:
         middle = 0.5 * (low + high)
-        self.away = 1.35 * (high[0] - low[0])
-        self.eye = np.array([middle[0], 1.55, middle[2] + self.away])
-        down = np.arctan2(self.eye[1] - 0.46 * high[1], self.away)
+        away = 0.9 * (high[0] - low[0])
+        self.eye = np.array([middle[0], 1.9, middle[2] + away])
+        down = np.arctan2(self.eye[1] - 0.45 * high[1], away)
         self.turn = np.array([[1, 0, 0], [0, np.cos(down), np.sin(down)], [0, -np.sin(down), np.cos(down)]])
-        corners = np.array([[x, y, z] for x in (low[0], high[0]) for y in (0.0, high[1]) for z in (low[2], high[2])])
         self.focus, self.centre = 1.0, np.zeros(2)
-        seen = self.project(corners)[0]
-        span = seen.max(0) - seen.min(0)
-        self.focus = float(min(0.94 * width / span[0], 0.80 * height / span[1]))
-        seen = self.project(corners)[0]
-        self.centre = np.array([0.5 * width, 0.53 * height]) - 0.5 * (seen.max(0) + seen.min(0))
+        xs, zs = (low[0], high[0]), (low[2], high[2])
+        seen = self.project(np.array([[x, y, z] for x in xs for y in (0.0, high[1]) for z in zs]))[0]
+        size = seen.max(0) - seen.min(0)
+        self.focus = float(min(0.99 * width / size[0], 0.98 * height / size[1]))
+        self.centre = 0.5 * np.array([width, height]) - 0.5 * self.focus * (seen.max(0) + seen.min(0))
 
     def project(self, points: Array) -> tuple[Array, Array]:
         """Pixels ``(..., 2)`` and pixels per metre ``(...)`` there."""
@@ -82,9 +90,11 @@ def draw(path: Path, bands: Sequence[Band], first: int, keyed: Sequence[int], st
     """
     from PIL import Image, ImageDraw
 
+    bands = _unrolled(bands)
     everything = np.concatenate([b.positions.reshape(-1, 3) for b in bands])
-    low, high = everything.min(0) - [0.35, 0, 0.3], everything.max(0) + [0.35, 0.1, 0.3]
-    s = SCALE
+    low, high = everything.min(0) - [0.25, 0, 0.2], everything.max(0) + [0.25, 0.16, 0.2]
+    keyed, s = sorted(keyed), SCALE
+    shown = _shown(keyed, step)
     whole = Image.new("RGB", (WIDTH * s, (len(bands) * (TITLE + BAND + FOOT)) * s), PAPER)
     for row, band in enumerate(bands):
         picture = Image.new("RGB", (WIDTH * s, (TITLE + BAND + FOOT) * s), PAPER)
@@ -93,11 +103,21 @@ def draw(path: Path, bands: Sequence[Band], first: int, keyed: Sequence[int], st
         pen = ImageDraw.Draw(picture, "RGBA")
         _ground(pen, camera, low, high)
         _trails(pen, camera, band.positions)
-        _figures(pen, camera, band.positions, first, sorted(keyed), step)
-        _numbers(pen, camera, band, first, sorted(keyed))
+        _figures(pen, camera, band.positions, first, keyed, shown)
+        _numbers(pen, camera, band, first, keyed, shown)
         _title(pen, band)
         whole.paste(picture, (0, row * (TITLE + BAND + FOOT) * s))
     whole.resize((whole.width // s, whole.height // s), Image.Resampling.LANCZOS).save(path)
+
+
+def _unrolled(bands: Sequence[Band]) -> list[Band]:
+    """The bands with their frames moved apart along X until they fill a strip of the picture's form."""
+    whole = np.concatenate([b.positions.reshape(-1, 3) for b in bands])
+    size = whole.max(0) - whole.min(0)
+    wide = (size[1] + 0.3) * WIDTH / BAND * 0.94
+    frames = len(bands[0].positions)
+    apart = max(wide - size[0] - 0.5, 0.0) / max(frames - 1, 1) * np.array([1.0, 0.0, 0.0])
+    return [replace(b, positions=b.positions + apart * np.arange(frames)[:, None, None]) for b in bands]
 
 
 def _font(size: float) -> Any:
@@ -111,12 +131,11 @@ def _flat(points: Array) -> list[tuple[float, float]]:
 
 
 def _ground(pen: Any, camera: Camera, low: Array, high: Array) -> None:
-    """A grid of half metres on the floor."""
-    x0, x1 = np.floor(low[0] - 1.0), np.ceil(high[0] + 1.0)
-    z0, z1 = low[2] - 0.55, high[2] + 0.25
-    for x in np.arange(x0, x1 + 0.01, 0.5):
-        pen.line(_flat(camera.project(np.array([[x, 0, z0], [x, 0, z1]]))[0]), fill=GRID, width=SCALE)
-    for z in np.linspace(z0, z1, 5):
+    """A strip of floor with lines along it."""
+    x0, x1 = low[0] - 3.0, high[0] + 3.0
+    z0, z1 = low[2] - 0.3, high[2] + 0.3
+    pen.polygon(_flat(camera.project(np.array([[x0, 0, z0], [x1, 0, z0], [x1, 0, z1], [x0, 0, z1]]))[0]), fill=FLOOR)
+    for z in np.linspace(z0, z1, 4):
         pen.line(_flat(camera.project(np.array([[x0, 0, z], [x1, 0, z]]))[0]), fill=GRID, width=SCALE)
 
 
@@ -130,15 +149,21 @@ def _trails(pen: Any, camera: Camera, positions: Array) -> None:
             pen.ellipse((x - r, y - r, x + r, y + r), fill=(*colour, 210))
 
 
-def _figures(pen: Any, camera: Camera, positions: Array, first: int, keyed: Sequence[int], step: int) -> None:
+def _shown(keyed: Sequence[int], step: int) -> list[int]:
+    """The keys, and between two of them evenly spread frames about ``step`` apart."""
+    out = []
+    for a, b in pairwise(keyed):
+        count = max(round((b - a) / step), 1)
+        out += [round(a + (b - a) * k / count) for k in range(count)]
+    return [*out, keyed[-1]]
+
+
+def _figures(
+    pen: Any, camera: Camera, positions: Array, first: int, keyed: Sequence[int], shown: Sequence[int]
+) -> None:
     """Faint figures between the keys, then the keys in full."""
-    for a, b in zip(keyed, keyed[1:], strict=False):
-        count = max(round((b - a) / step) - 1, 0)
-        for k in range(1, count + 1):
-            frame = round(a + (b - a) * k / (count + 1))
-            _figure(pen, camera, positions[frame - first], 0.30)
-    for frame in keyed:
-        _figure(pen, camera, positions[frame - first], 1.0)
+    for frame in sorted(shown, key=lambda f: f in keyed):
+        _figure(pen, camera, positions[frame - first], 1.0 if frame in keyed else GHOST)
 
 
 def _mixed(colour: Sequence[int], strength: float) -> tuple[int, int, int]:
@@ -153,16 +178,17 @@ def _figure(pen: Any, camera: Camera, joints: Array, strength: float) -> None:
     for side, colour in (("left", FAR), ("right", NEAR)):
         for a, b, radius in LIMBS:
             parts.append(_bone(camera, joints, f"{side}_{a}", f"{side}_{b}", radius, colour))
-    for name in ("spine1", "spine2", "spine3", "neck"):
+    for name in ("spine1", "spine2", "spine3", "neck", "head"):
         parent = joints[PARENTS[INDEX[name]]]
-        parts.append((float(camera.project(parent)[1]), (np.stack([parent, joints[INDEX[name]]]), 0.085, TRUNK)))
+        parts.append((float(camera.project(parent)[1]), (np.stack([parent, joints[INDEX[name]]]),
+                                                           0.085 if "spine" in name else 0.055, TRUNK)))
     for pair, radius in ((("left_shoulder", "right_shoulder"), 0.05), (("left_hip", "right_hip"), 0.07)):
         parts.append(_bone(camera, joints, *pair, radius, TRUNK))
     for _, (ends, radius, colour) in sorted(parts, key=lambda part: part[0]):
         _capsule(pen, camera, ends, radius, _mixed(colour, strength), _mixed(PAPER, 1.0))
     neck, head = joints[INDEX["neck"]], joints[INDEX["head"]]
     up = (head - neck) / max(float(np.linalg.norm(head - neck)), 1e-6)
-    _capsule(pen, camera, np.stack([head + 0.03 * up, head + 0.11 * up]), 0.088, _mixed(TRUNK, strength), PAPER)
+    _capsule(pen, camera, np.stack([head + 0.04 * up, head + 0.12 * up]), 0.086, _mixed(TRUNK, strength), PAPER)
 
 
 def _bone(camera: Camera, joints: Array, a: str, b: str, radius: float, colour: Any) -> tuple[float, Any]:
@@ -180,22 +206,24 @@ def _capsule(pen: Any, camera: Camera, ends: Array, radius: float, colour: Any, 
             pen.ellipse((x - grown, y - grown, x + grown, y + grown), fill=fill)
 
 
-def _numbers(pen: Any, camera: Camera, band: Band, first: int, keyed: Sequence[int]) -> None:
-    """Frame numbers of the keys under their figures."""
-    y = (TITLE + BAND + 0.3 * FOOT) * SCALE
-    for frame in keyed:
+def _numbers(pen: Any, camera: Camera, band: Band, first: int, keyed: Sequence[int], ticks: Sequence[int]) -> None:
+    """Frame numbers under the figures: a diamond and a bold number where there is a key."""
+    y = (TITLE + BAND + 6) * SCALE
+    for frame in ticks:
         root = band.positions[frame - first, 0] * [1.0, 0.0, 1.0]
-        (x, ground), _ = camera.project(root)
-        pen.line((x, ground + 26 * SCALE, x, y - 12 * SCALE), fill=FAINT, width=SCALE)
+        x = float(camera.project(root)[0][0])
+        if frame not in keyed:
+            pen.text((x, y + 12 * SCALE), str(frame), fill=FAINT, font=_font(15), anchor="mt")
+            continue
         r = 6 * SCALE
-        pen.polygon([(x, y - 12 * SCALE - r), (x + r, y - 12 * SCALE), (x, y - 12 * SCALE + r), (x - r, y - 12 * SCALE)],
-                    fill=INK)  # fmt: skip
-        pen.text((x, y), str(frame), fill=INK, font=_font(20), anchor="mt")
+        pen.polygon([(x, y - r), (x + r, y), (x, y + r), (x - r, y)], fill=INK)
+        pen.text((x, y + 11 * SCALE), str(frame), fill=INK, font=_font(20), anchor="mt")
 
 
 def _title(pen: Any, band: Band) -> None:
     font = _font(26)
     left, middle = 36 * SCALE, 0.62 * TITLE * SCALE
+    pen.text((WIDTH * SCALE - left, middle), LEGEND, fill=FAINT, font=_font(17), anchor="rm")
     pen.text((left, middle), band.title, fill=INK, font=font, anchor="lm")
     pen.text((left + pen.textlength(band.title, font=font) + 22 * SCALE, middle), band.note, fill=FAINT,
              font=_font(20), anchor="lm")  # fmt: skip

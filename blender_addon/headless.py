@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import bpy
 import numpy as np
 
 from . import actions, armature_io, jobs, keyframes, plans, pose_model, properties
