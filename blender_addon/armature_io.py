@@ -271,7 +271,5 @@ def basis_channels_steps(
     frames = np.asarray(frames, np.float64)
     if len(frames) != len(clip):
         raise InvalidRequestError("frames", f"{len(frames)} frames for a clip of {len(clip)}")
-    moved = [*bones, *([pelvis] if pelvis else [])]
-    infos = _infos(obj, moved)
-    writer = Writer(obj, infos, frames, clip, set(bones), keys, residuals)
-    return (yield from writer.run(pelvis))
+    _infos(obj, bones)
+    return (yield from Writer(obj, bones, frames, clip, keys, pelvis, residuals).run())

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from . import armature_io, continuity, pose_model, residuals
-from .depsgraph import needs_depsgraph
+from .depsgraph import needs_depsgraph, visit
 from .keyframes import ChannelId, Keys, bone_path
 from .motion import rotations
 from .motion.clip import Clip
@@ -22,15 +23,18 @@ Written = dict[ChannelId, tuple[Array, Array]]
 class Writer:
     """Solves channel values; see :func:`.armature_io.basis_channels` for the arguments."""
 
-    def __init__(self, obj: Any, infos: list[BoneInfo], frames: Array, clip: Clip, bones: set[str],
-                 keys: Keys | None, use_residuals: bool) -> None:  # fmt: skip
-        self.obj, self.infos, self.frames, self.clip, self.bones = obj, infos, frames, clip, bones
-        self.keys, self.use_residuals = keys, use_residuals
+    def __init__(self, obj: Any, bones: Sequence[str], frames: Array, clip: Clip, keys: Keys | None = None,
+                 pelvis: str | None = None, use_residuals: bool = False) -> None:  # fmt: skip
+        self.obj, self.frames, self.clip, self.bones = obj, frames, clip, set(bones)
+        self.keys, self.pelvis, self.use_residuals = keys, pelvis, use_residuals
+        moved = [*bones, *([pelvis] if pelvis else [])]
+        self.copies = _copied(obj, moved)
+        self.infos = pose_model.bone_infos(obj, [*moved, *self.copies.values()])
+        self.index = {info.name: k for k, info in enumerate(self.infos)}
         self.curves = Curves(obj)
-        self.index = {info.name: k for k, info in enumerate(infos)}
         self.out: Written = {}
 
-    def run(self, pelvis: str | None) -> Generator[float, None, Written]:
+    def run(self) -> Generator[float, None, Written]:
         """The channels; yields the fraction done."""
         self.present, world = yield from self.evaluate()
         self.place = armature_io.Placement(world, armature_io.unit_scale())
@@ -47,33 +51,94 @@ class Writer:
                 self.poses[:, k] = transform.apply(self._turn(k, transform, wanted))
             else:
                 self.poses[:, k] = self.follow(k)
-        if pelvis:
-            self._carry(pelvis, self.place.back(p[:, self.clip.skeleton.index(pelvis)]), world)
+        if self.pelvis:
+            self._carry(self.pelvis, self.place.back(p[:, self.clip.skeleton.index(self.pelvis)]), world)
         return self.out
 
-    # -- what control rigs do differently -----------------------------------------------------------
+    # -- bones that are not written ------------------------------------------------------------------
 
     def evaluate(self) -> Generator[float, None, tuple[Array, Array]]:
-        """Present pose matrices ``(F or 1, B, 4, 4)`` and world matrices ``(F or 1, 4, 4)``."""
-        self.constrained = needs_depsgraph(self.obj, [i.name for i in self.infos])
-        return (yield from armature_io.read_poses_steps(self.obj, self.infos, self.frames))
+        """Present pose matrices ``(F or 1, B, 4, 4)`` and world matrices ``(F or 1, 4, 4)``.
+
+        Where constraints are at work the dependency graph has to be asked, which is slow: first at
+        the keyed frames, and only if bones move against their parents at all frames.
+        """
+        names = [i.name for i in self.infos]
+        self.constrained = needs_depsgraph(self.obj, names)
+        if not self.constrained:
+            return (yield from armature_io.read_poses_steps(self.obj, self.infos, self.frames))
+        keyed = self.keys.frames if self.keys else self.frames
+        at = np.unique([*keyed, self.frames[0], self.frames[-1]])
+        poses, world = yield from self.visit(at)
+        still = np.ptp(world, axis=0).max() < 1e-6
+        if still and all(np.ptp(m, axis=0).max(initial=0) < 1e-5 for m in self.relations(poses)):
+            return self.visited(poses[:1]), world[:1]
+        if len(at) != len(self.frames) or (at != self.frames).any():
+            poses, world = yield from self.visit(self.frames)
+        return self.visited(poses), world
+
+    def visit(self, frames: Array) -> Generator[float, None, tuple[Array, Array]]:
+        """Evaluate the dependency graph at some frames."""
+        return (yield from visit(self.obj, frames, [i.name for i in self.infos]))
+
+    def visited(self, poses: Array) -> Array:
+        """Matrices of ``infos``' bones among what :meth:`visit` brought."""
+        return poses
+
+    def relations(self, poses: Array) -> list[Array]:
+        """What has to stay the same for one evaluation to serve all frames."""
+        out = []
+        for k, info in enumerate(self.infos):
+            if info.name not in self.bones and info.name not in self.copies and not self.hangs(k):
+                out.append(_relative(poses, k, info.parent))
+        return out
 
     def order(self) -> Sequence[int]:
         """Bones in an order in which each one comes after all that move it."""
-        return range(len(self.infos))
+        out: dict[int, None] = {}
+
+        def add(k: int) -> None:
+            if k in out:
+                return
+            info = self.infos[k]
+            if info.parent >= 0:
+                add(info.parent)
+            if info.name in self.copies:
+                add(self.index[self.copies[info.name]])
+            out[k] = None
+
+        for k in range(len(self.infos)):
+            add(k)
+        return list(out)
+
+    def hangs(self, k: int) -> bool:
+        """Whether an unwritten bone follows its parent by the ordinary rules and its own channels."""
+        return not any(not c.mute for c in self.obj.pose.bones[self.infos[k].name].constraints)
+
+    def follow(self, k: int) -> Array:
+        """Pose matrices ``(F, 4, 4)`` of a bone that is not written, its parent's being solved."""
+        info = self.infos[k]
+        if info.name in self.copies:
+            return self.poses[:, self.index[self.copies[info.name]]]
+        if not self.constrained or (self.hangs(k) and not self.driven):
+            return armature_io._transform(self.infos, k, self.poses).apply(self._own(info))
+        relative = _relative(self.present, k, info.parent)
+        return relative if info.parent < 0 else self.poses[:, info.parent] @ relative
+
+    @cached_property
+    def driven(self) -> bool:
+        """Whether drivers or NLA tracks, too, move bones: then channels do not tell their pose."""
+        return needs_depsgraph(self.obj, [i.name for i in self.infos], constraints=False)
+
+    # -- what control rigs do differently ------------------------------------------------------------
 
     def wanted(self, k: int, turn: Array) -> Array:
         """Orientation ``(F, 4)`` for a written bone, from the clip's, both in armature space."""
         return turn
 
-    def follow(self, k: int) -> Array:
-        """Pose matrices ``(F, 4, 4)`` of a bone that is not written, its parent's being solved."""
-        info = self.infos[k]
-        if not self.constrained:
-            return armature_io._transform(self.infos, k, self.poses).apply(self._own(info))
-        if info.parent < 0:
-            return self.present[:, k]
-        return self.poses[:, info.parent] @ np.linalg.inv(self.present[:, info.parent]) @ self.present[:, k]
+    def wanted_place(self, k: int, place: Array) -> Array:
+        """Where the pelvis bone's head has to be ``(F, 3)``, from where the clip has it."""
+        return place
 
     def keyed_turn(self, k: int, transform: pose_model.ParentTransform) -> tuple[Array, Array]:
         """Frames ``(K,)`` at which the bone's rotation is the animator's, and it ``(K, 4)``."""
@@ -128,10 +193,6 @@ class Writer:
                 self.out[path, i] = (self.frames, values[:, i])
         return pose_model.compose(location, pose_model.to_rotation(values, mode), scale)
 
-    def wanted_place(self, k: int, place: Array) -> Array:
-        """Where the pelvis bone's head has to be ``(F, 3)``, from where the clip has it."""
-        return place
-
     # -- location ----------------------------------------------------------------------------------
 
     def _carry(self, pelvis: str, wanted: Array, world: Array) -> None:
@@ -162,6 +223,22 @@ class Writer:
         for i in range(3):
             if not owner.lock_location[i]:
                 self.out[path, i] = (self.frames, values[:, i])
+
+
+def _relative(poses: Array, k: int, parent: int) -> Array:
+    """Pose matrices of bone ``k`` as its parent sees them. ``(F, 4, 4)``."""
+    return poses[:, k] if parent < 0 else np.linalg.inv(poses[:, parent]) @ poses[:, k]
+
+
+def _copied(obj: Any, names: Sequence[str]) -> dict[str, str]:
+    """Bones at or above these that copy all of another one, as ``ORG-shoulder`` does ``shoulder``."""
+    out: dict[str, str] = {}
+    for info in pose_model.bone_infos(obj, names):
+        for c in obj.pose.bones[info.name].constraints:
+            if (c.type == "COPY_TRANSFORMS" and not c.mute and c.influence == 1 and c.target == obj
+                    and c.subtarget and c.owner_space == c.target_space == "WORLD"):  # fmt: skip
+                out[info.name] = c.subtarget
+    return {a: b for a, b in out.items() if a not in names}
 
 
 def _through(m: Array, v: Array) -> Array:

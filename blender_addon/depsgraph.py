@@ -21,10 +21,14 @@ SLICE = 0.03
 _SAVED = {"location": 3, "rotation_quaternion": 4, "rotation_euler": 3, "rotation_axis_angle": 4, "scale": 3}
 
 
-def needs_depsgraph(obj: Any, bones: Iterable[str]) -> bool:
-    """Whether anything but the object's own Action moves one of these bones."""
+def needs_depsgraph(obj: Any, bones: Iterable[str], constraints: bool = True) -> bool:
+    """Whether anything but the object's own Action moves one of these bones.
+
+    Args:
+        constraints: look at the bones' constraints too, not at drivers and NLA tracks alone.
+    """
     pose = obj.pose.bones
-    if any(not c.mute for name in bones for c in pose[name].constraints):
+    if constraints and any(not c.mute for name in bones for c in pose[name].constraints):
         return True
     data = obj.animation_data
     if data is None:

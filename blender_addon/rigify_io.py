@@ -1,7 +1,8 @@
 """Generated Rigify rigs: poses are read off what is seen, and written onto the FK controls.
 
 Reading: an animator may pose with IK or FK; what counts is where the ``ORG`` bones end up. Each
-mapped control of a limb gets the orientation and place of its ``ORG`` bone (:func:`seen_bone`), so the character looks like any other mapped armature from there on.
+mapped control of a limb gets the orientation and place of its ``ORG`` bone (:func:`seen_bone`), so
+the character looks like any other mapped armature from there on.
 
 Writing: the FK controls, the collars, neck, head and ``torso``, each solved from the pose of the
 bone that it hangs on, in numpy. Switches (``IK_FK`` ...; the preset lists them) are keyed in the
@@ -193,7 +194,7 @@ def result_channels_steps(
 ) -> Generator[float, None, Channels]:
     """Channels of FK controls, ``torso`` and switches for a result on :func:`skeleton`'s bones."""
     writer = RigifyWriter(obj, bone_map, captured, clip, keys)
-    out: dict[tuple[str, int], tuple] = dict((yield from writer.run("torso" if captured.moves else None)))
+    out: dict[tuple[str, int], tuple] = dict((yield from writer.run()))
     curves, frames = pose_model.Curves(obj), captured.scene_frames
     for switch in switches(obj):
         known = _join(captured.roles.get(r, np.empty(0)) for r in switch.roles)
@@ -221,100 +222,42 @@ class RigifyWriter(channel_writer.Writer):
 
     def __init__(self, obj: Any, bone_map: BoneMap, captured: Capture, clip: Clip, keys: Keys) -> None:
         names, _ = _controls(bone_map)
-        self.copies = self._copied(obj, names)
-        infos = bone_infos(obj, [*names, *self.copies, *self.copies.values()])
-        super().__init__(obj, infos, captured.scene_frames, clip, set(names), keys, True)
-        self.seen = {n: seen_bone(obj, n) for n in names}
+        pelvis = "torso" if captured.moves else None
+        super().__init__(obj, names, captured.scene_frames, clip, keys, pelvis, True)
+        self.seen = seen_bone(obj, "torso")
         self.roles = {b: r for r, bones in bone_map.bones.items() for b in bones}
         self.captured = captured
 
-    @staticmethod
-    def _copied(obj: Any, names: Sequence[str]) -> dict[str, str]:
-        """Bones above the controls that copy all of another bone: ``ORG-shoulder`` of ``shoulder``."""
-        out: dict[str, str] = {}
-        for info in bone_infos(obj, names):
-            for c in obj.pose.bones[info.name].constraints:
-                if (c.type == "COPY_TRANSFORMS" and not c.mute and c.influence == 1 and c.target == obj
-                        and c.subtarget and c.owner_space == "WORLD" and c.target_space == "WORLD"):  # fmt: skip
-                    out[info.name] = c.subtarget
-        return out
+    def visit(self, frames: Array) -> Generator[float, None, tuple[Array, Array]]:
+        """The pelvis bone too, which hangs below torso."""
+        return (yield from visit(self.obj, frames, [*(i.name for i in self.infos), self.seen]))
 
-    def evaluate(self) -> Generator[float, None, tuple[Array, Array]]:
-        """At the keyed frames; at all of them only if what the controls hang on moves by itself."""
-        names = [i.name for i in self.infos]
-        self.extra = [self.seen["torso"]]
-        read = [*names, *self.extra]
-        at = self.captured.frames
-        poses, world = yield from visit(self.obj, at, read)
-        fixed = all(np.ptp(m, axis=0).max(initial=0) < 1e-5 for m in self._relations(poses))
-        still = np.ptp(world, axis=0).max() < 1e-6
-        if fixed and still:
-            poses, world = poses[:1], world[:1]
-        else:
-            poses, world = yield from visit(self.obj, self.frames, read)
-        self.hung = poses[:, len(names)]
-        return poses[:, : len(names)], world
+    def visited(self, poses: Array) -> Array:
+        self.pelvis_poses = poses[:, -1]
+        return poses[:, :-1]
 
-    def _relations(self, poses: Array) -> list[Array]:
-        """What has to stay as it is for one evaluation to serve all frames."""
+    def relations(self, poses: Array) -> list[Array]:
         torso = poses[:, self.index["torso"]]
-        out = [np.linalg.inv(torso) @ poses[:, -1]]
-        for k, info in enumerate(self.infos):
-            if info.name in self.bones or info.name in self.copies or self._plain(info):
-                continue
-            out.append(poses[:, k] if info.parent < 0 else np.linalg.inv(poses[:, info.parent]) @ poses[:, k])
-        return out
+        return [*super().relations(poses[:, :-1]), np.linalg.inv(torso) @ poses[:, -1]]
 
-    def _plain(self, info: BoneInfo) -> bool:
-        """A bone that the switches leave to hang on its parent at rest (``MCH-upper_arm_parent``...)."""
-        kinds = {c.type for c in self.obj.pose.bones[info.name].constraints if not c.mute}
-        return bool(kinds) and kinds <= {"COPY_ROTATION", "COPY_SCALE"}
-
-    def order(self) -> Sequence[int]:
-        """Parents and copied bones first."""
-        out: list[int] = []
-        seen: set[int] = set()
-
-        def add(k: int) -> None:
-            if k in seen:
-                return
-            seen.add(k)
-            info = self.infos[k]
-            if info.parent >= 0:
-                add(info.parent)
-            if info.name in self.copies:
-                add(self.index[self.copies[info.name]])
-            out.append(k)
-
-        for k in range(len(self.infos)):
-            add(k)
-        return out
-
-    def follow(self, k: int) -> Array:
-        """Bones that are not written: copies, what hangs at rest, and the rest as it is now."""
-        info = self.infos[k]
-        if info.name in self.copies:
-            return self.poses[:, self.index[self.copies[info.name]]]
-        if self._plain(info):
-            return armature_io._transform(self.infos, k, self.poses).apply(self._own(info))
-        if info.parent < 0:
-            return self.present[:, k]
-        return self.poses[:, info.parent] @ np.linalg.inv(self.present[:, info.parent]) @ self.present[:, k]
+    def hangs(self, k: int) -> bool:
+        """The switches leave ``MCH-upper_arm_parent``, ``MCH-ROT-neck`` ... to hang on their parents."""
+        kinds = {c.type for c in self.obj.pose.bones[self.infos[k].name].constraints if not c.mute}
+        return kinds <= {"COPY_ROTATION", "COPY_SCALE"}
 
     # -- torso stands in for the pelvis, which hips and spine_fk may turn against it -----------------
 
     def _against_torso(self) -> Array:
         """Torso's pose -> the pose it would have if it were rigid with the pelvis. ``(F or 1, 4, 4)``."""
         k = self.index["torso"]
-        rest = np.array(self.obj.data.bones[self.seen["torso"]].matrix_local, np.float64)
-        virtual = self.hung @ np.linalg.inv(rest) @ self.infos[k].rest
+        rest = np.array(self.obj.data.bones[self.seen].matrix_local, np.float64)
+        virtual = self.pelvis_poses @ np.linalg.inv(rest) @ self.infos[k].rest
         return np.linalg.inv(self.present[:, k]) @ virtual
 
     def wanted(self, k: int, turn: Array) -> Array:
         """Torso is turned so that the pelvis gets there; others as they are."""
         if self.infos[k].name != "torso":
             return turn
-        self.pelvis_turn = turn
         off = pose_model.orientation(self._against_torso())
         return rotations.multiply(turn, rotations.inverse(off))
 
@@ -373,7 +316,9 @@ class RigifyWriter(channel_writer.Writer):
         return at, base + np.einsum("nij,nj->ni", inverse, target - self.poses[rows, k, :3, 3])
 
 
-def pose_error(obj: Any, bone_map: BoneMap, clip: Clip, frames: Array, every: int = 15) -> Generator[float, None, float]:
+def pose_error_steps(
+    obj: Any, bone_map: BoneMap, clip: Clip, frames: Array, every: int = 15
+) -> Generator[float, None, float]:
     """Largest difference in degrees between what is seen and ``clip``, at every so many frames."""
     rows = np.unique([*range(0, len(frames), every), len(frames) - 1])
     seen = yield from read_clip_steps(obj, bone_map, np.asarray(frames)[rows])
