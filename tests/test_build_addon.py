@@ -247,6 +247,91 @@ def test_our_tags_are_blenders(scripts: Path) -> None:
     assert known["addons"] - {"All"} == builder.TAGS
 
 
+WORK = """
+import json, os, sys
+import bpy, addon_utils
+
+bpy.ops.wm.read_factory_settings(use_empty=True)
+addon_utils.enable("bl_pkg", default_set=True)
+bpy.ops.extensions.package_install_files(filepath=sys.argv[-1], repo="user_default", enable_on_install=True)
+from bl_ext.user_default.limber import process
+from bl_ext.user_default.limber.motion import skeleton
+
+body = skeleton.canonical()
+_, places = body.rest_global()
+armature = bpy.data.objects.new("Body", bpy.data.armatures.new("Body"))
+bpy.context.scene.collection.objects.link(armature)
+bpy.context.view_layer.objects.active = armature
+bpy.ops.object.mode_set(mode="EDIT")
+for name, parent, (x, y, z) in zip(body.names, body.parents, places):
+    bone = armature.data.edit_bones.new(name)
+    bone.head, bone.tail = (x, -z, y), (x, -z, y + 0.08)
+    bone.parent = armature.data.edit_bones[body.names[parent]] if parent >= 0 else None
+bpy.ops.object.mode_set(mode="POSE")
+for frame, lean in ((1, 0.0), (16, 0.7), (31, -0.4)):
+    for bone in armature.pose.bones:
+        bone.rotation_mode = "QUATERNION"
+        bone.rotation_quaternion = (1.0, lean * 0.3, lean * 0.1, 0.0)
+        bone.keyframe_insert("rotation_quaternion", frame=frame)
+    armature.pose.bones["pelvis"].location = (0.0, 0.0, lean)
+    armature.pose.bones["pelvis"].keyframe_insert("location", frame=frame)
+bpy.context.scene.frame_start, bpy.context.scene.frame_end = 1, 31
+
+def keys():
+    found = {}
+    action = armature.animation_data.action
+    bags = [bag for layer in action.layers for strip in layer.strips for bag in strip.channelbags]
+    for curve in bags[0].fcurves:
+        for point in curve.keyframe_points:
+            found[f"{curve.data_path}[{curve.array_index}]@{point.co[0]:g}"] = float(point.co[1]).hex()
+    return action.name, found
+
+original, before = keys()
+done = bpy.ops.limber.inbetween()
+result, after = keys()
+report = {"done": sorted(done), "original": original, "result": result, "source": str(process.source_folder()),
+          "changed": [k for k in before if after.get(k) != before[k]], "more": len(after) - len(before),
+          "kept": original in bpy.data.actions}
+print("REPORT" + json.dumps(report))
+bpy.ops.preferences.addon_disable(module="bl_ext.user_default.limber")
+"""
+
+
+def in_a_clean_blender(
+    script: str, package: Path, folder: Path, **variables: str
+) -> tuple[dict[str, Any], str]:
+    """Run a script in a Blender whose user folders are empty; its report, and all that it printed."""
+    user = folder / "blender user"
+    user.mkdir()
+    (folder / "script.py").write_text(script)
+    home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder / "data"), "BLENDER_USER_RESOURCES": str(user)}
+    command = [sys.executable, str(folder / "script.py"), str(package)]
+    everything = {**os.environ, **home, **variables}
+    ran = subprocess.run(command, cwd=folder, env=everything, capture_output=True, text=True, timeout=200, check=False)
+    said = ran.stdout + ran.stderr
+    lines = [line for line in ran.stdout.splitlines() if line.startswith("REPORT")]
+    assert lines, said[-4000:]
+    return json.loads(lines[0].removeprefix("REPORT")), said
+
+
+@pytest.mark.usefixtures("scripts")
+def test_installed_it_fills_motion_with_the_backend_it_brought_along(package: Path, tmp_path: Path) -> None:
+    python = os.environ.get("LIMBER_PYTHON") or (
+        sys.executable if importlib.util.find_spec("torch") else None
+    )
+    if python is None:
+        pytest.skip("no Python with torch for the backend (set LIMBER_PYTHON)")
+    report, said = in_a_clean_blender(WORK, package, tmp_path, LIMBER_PYTHON=python)
+    assert report["done"] == ["FINISHED"], said
+    assert Path(report["source"]).name == "backend_bundle"
+    assert str(tmp_path) in report["source"]
+    assert report["changed"] == []
+    assert report["more"] > 0
+    assert report["result"] != report["original"]
+    assert report["kept"]
+    assert "Traceback" not in said
+
+
 INSTALL = """
 import json, os, sys
 import bpy, addon_utils
@@ -287,23 +372,10 @@ print("REPORT" + json.dumps(report))
 """
 
 
-def test_installs_into_a_clean_blender_and_leaves_nothing_behind(
-    package: Path, scripts: Path, tmp_path: Path
-) -> None:
-    user = tmp_path / "blender user"
-    user.mkdir()
-    (tmp_path / "install.py").write_text(INSTALL)
-    home = {
-        "HOME": str(tmp_path),
-        "XDG_DATA_HOME": str(tmp_path / "data"),
-        "BLENDER_USER_RESOURCES": str(user),
-    }
-    ran = subprocess.run([sys.executable, str(tmp_path / "install.py"), str(package)], cwd=tmp_path, text=True,
-                         env={**os.environ, **home}, capture_output=True, timeout=200, check=False)  # fmt: skip
-    lines = [line for line in ran.stdout.splitlines() if line.startswith("REPORT")]
-    assert lines, ran.stdout[-3000:] + ran.stderr[-3000:]
-    report = json.loads(lines[0].removeprefix("REPORT"))
-    assert report["folder"], ran.stdout + ran.stderr
+@pytest.mark.usefixtures("scripts")
+def test_installs_into_a_clean_blender_and_leaves_nothing_behind(package: Path, tmp_path: Path) -> None:
+    report, said = in_a_clean_blender(INSTALL, package, tmp_path)
+    assert report["folder"], said
     assert report["bundle"]
     assert report["enabled"]["classes"]
     assert report["enabled"]["addons"] == ["bl_ext.user_default.limber"]
@@ -314,4 +386,4 @@ def test_installs_into_a_clean_blender_and_leaves_nothing_behind(
         assert report["after"][what] == report["before"][what], what
     assert not report["folder after"]
     assert report["left"] == []
-    assert "Traceback" not in ran.stderr + ran.stdout
+    assert "Traceback" not in said
