@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import bpy
 
+from . import armature_io
+from .motion import bone_maps
+from .motion.bone_maps import BoneMap
 from .motion.errors import LimberError
-
-if TYPE_CHECKING:
-    from .motion.bone_maps import BoneMap
 
 
 @dataclass(frozen=True)
@@ -66,9 +65,6 @@ class Characters:
 
     def find(self, obj: bpy.types.Object) -> Character:
         """Look at ``obj`` now (some milliseconds) and remember it."""
-        from . import armature_io
-        from .motion import bone_maps
-
         bones = len(obj.data.bones)
         try:
             found = bone_maps.find(armature_io.read_skeleton(obj))

@@ -9,11 +9,13 @@ from typing import Any
 
 import bpy
 
-from . import actions, keyframes, plans, properties, review
+from . import actions, armature_io, keyframes, plans, properties, review
 from .keyframes import Keys
+from .motion.errors import InvalidRequestError
 from .transfer import Answers, Collected
 
 UNDO_MESSAGE = "Limber: in-between"
+CHANGED = "Keys were changed during the run. This goes through the earlier ones; the original Action has yours"
 
 
 def write(
@@ -30,7 +32,8 @@ def write(
         answers: what came back.
         facts: what else the Actions are to carry about the run; asked when they are done.
     """
-    original = obj.animation_data.action
+    original = _still_there(obj, collected)
+    changed = (yield from _key_change(collected.keys, original)) != 0
     slot = obj.animation_data.action_slot
     original_uid, had_fake_user = original.session_uid, original.use_fake_user
     slot_identifier = slot.identifier if slot else ""
@@ -46,15 +49,33 @@ def write(
             yield
         # 2. on the armature, at once
         _show(obj, made, answers, original, slot_identifier, had_fake_user)
+        if changed:
+            for entry in properties.review(obj).results:
+                entry.remark = CHANGED
         bpy.ops.ed.undo_push(message=UNDO_MESSAGE)
         made.clear()
+
+
+def _still_there(obj: bpy.types.Object, collected: Collected) -> bpy.types.Action:
+    """The Action that was read.
+
+    Raises:
+        InvalidRequestError: the armature plays another one now, or has lost bones.
+    """
+    action = obj.animation_data.action if obj.animation_data else None
+    if action is None or action.session_uid != collected.action:
+        raise InvalidRequestError("armature", f"{obj.name} was given another Action during the run",
+                                  "The result was thrown away; run again.")  # fmt: skip
+    lost = [name for name in collected.bones if name not in obj.pose.bones]
+    if lost:
+        raise InvalidRequestError("armature", f"{obj.name} lost the bone {lost[0]!r} during the run",
+                                  "The result was thrown away; run again.")  # fmt: skip
+    return action
 
 
 def _write_one(
     obj: bpy.types.Object, collected: Collected, clip: Any, name: str, made: list[tuple[int, float]]
 ) -> Generator[None, None, bpy.types.Action]:
-    from . import armature_io
-
     pelvis = collected.bone_map.bones["pelvis"][0]
     channels = yield from _quietly(armature_io.basis_channels_steps(
         obj, clip, collected.frames, collected.bones, collected.keys, pelvis, residuals=True))  # fmt: skip

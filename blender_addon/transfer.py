@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 import numpy as np
 
-from . import actions, keyframes
+from . import actions, armature_io, keyframes
 from .keyframes import ROTATIONS, Keys
 from .motion import constraints, retarget
 from .motion.clip import Clip, concatenate
@@ -58,6 +58,7 @@ class Collected:
         clip: the character's own motion, one frame a scene frame from ``first`` on.
         bone_map: which bone plays which role.
         first: scene frame of the clip's first frame.
+        action: session number of the Action that was read.
     """
 
     plan: Plan
@@ -65,6 +66,7 @@ class Collected:
     clip: Clip
     bone_map: BoneMap
     first: int
+    action: int
 
     @property
     def last(self) -> int:
@@ -142,10 +144,12 @@ def collect(obj: bpy.types.Object, plan: Plan, bone_map: BoneMap) -> Generator[N
     Raises:
         InvalidRequestError: nothing to go between, or an armature that cannot be animated.
     """
-    from . import armature_io
-
     # 1. may it be written to
     actions.check_editable(obj)
+    data = obj.animation_data
+    if data is None or data.action is None:
+        raise InvalidRequestError("keys", f"{obj.name} has none", "Key at least two poses.")
+    action = data.action.session_uid
     # 2. the keys
     keys = yield from _read_keys(obj, plan)
     mapped = [bone for bones in bone_map.bones.values() for bone in bones]
@@ -164,7 +168,7 @@ def collect(obj: bpy.types.Object, plan: Plan, bone_map: BoneMap) -> Generator[N
                 break
             yield
     yield
-    return Collected(plan, keys, concatenate(pieces) if len(pieces) > 1 else pieces[0], bone_map, first)
+    return Collected(plan, keys, concatenate(pieces) if len(pieces) > 1 else pieces[0], bone_map, first, action)
 
 
 def _read_keys(obj: bpy.types.Object, plan: Plan) -> Generator[None, None, Keys]:

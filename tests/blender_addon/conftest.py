@@ -12,6 +12,7 @@ import pytest
 
 if TYPE_CHECKING:
     from blender_addon.jobs import Session
+    from blender_addon.process import Backend
 
 bpy = pytest.importorskip("bpy", reason="the bpy wheel is not installed for this Python")
 
@@ -43,13 +44,28 @@ def backend_python() -> str:
     return found
 
 
+@pytest.fixture(scope="session")
+def kept_backends() -> Iterator[list[Backend]]:
+    """The running backend is handed from test to test: importing torch takes longer than most of them."""
+    kept: list[Backend] = []
+    yield kept
+    for backend in kept:
+        backend.stop(wait=True)
+
+
 @pytest.fixture
-def session(addon: None, backend_python: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+def session(
+    addon: None, backend_python: str, kept_backends: list[Backend], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Session]:
     """The add-on's session with the real backend."""
     from blender_addon import jobs
 
     monkeypatch.setenv("LIMBER_PYTHON", backend_python)
     found = jobs.current()
     assert found is not None
+    found.backend = kept_backends.pop() if kept_backends else None
     yield found
-    found.stop_backend(wait=True)
+    left = jobs.current()
+    if left is not None and left.backend is not None and left.backend.state == "READY":
+        kept_backends.append(left.backend)
+        left.backend = None

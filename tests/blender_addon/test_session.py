@@ -1,0 +1,445 @@
+"""Runs with the real backend process, and everything that can happen to Blender meanwhile.
+
+Background mode has no timers, so the tests call the pump that the timer calls. A run is caught in
+the middle by stopping the backend's process (SIGSTOP) where it has to be long.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import bpy
+import pytest
+from tests.blender_addon.characters import every_key, key_poses, make_person
+
+import blender_addon
+from blender_addon import jobs, plans, process
+from blender_addon.client import Client, Loopback
+from blender_addon.jobs import Job, Session
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs POSIX signals")
+
+
+def pump_until(session: Session, condition: Callable[[], bool], seconds: float = 60) -> None:
+    """What the timer does, until ``condition``; ``seconds`` is patience, not a measurement."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, [(j.phase, j.error) for j in session.jobs.values()]
+        session.tick()
+        time.sleep(0.002)
+
+
+def start(session: Session, obj: Any, **settings: Any) -> Job:
+    return session.start(obj, plans.Plan(1, 250, **settings))
+
+
+def hold(session: Session, obj: Any) -> Job:
+    """A run that stays in the middle, because the backend's process is stopped."""
+    session.start_backend()
+    pump_until(session, lambda: session.backend_state == process.READY)
+    assert session.backend is not None
+    assert session.backend.pid is not None
+    os.kill(session.backend.pid, signal.SIGSTOP)
+    job = start(session, obj)
+    pump_until(session, lambda: job.phase in (jobs.SENDING, jobs.QUEUED, jobs.RUNNING))
+    return job
+
+
+def go_on(session: Session) -> None:
+    assert session.backend is not None
+    if session.backend.pid is not None:
+        os.kill(session.backend.pid, signal.SIGCONT)
+
+
+@pytest.fixture
+def person(session: Session) -> Any:
+    obj = make_person()
+    key_poses(obj)
+    bpy.ops.ed.undo_push(message="keyed")
+    return obj
+
+
+@pytest.fixture
+def untouched(person: Any) -> Callable[[], bool]:
+    """Whether the animator's Action is as it was, and on the armature."""
+    before = every_key(person.animation_data.action)
+    name = person.name
+
+    def check() -> bool:
+        obj = bpy.data.objects[name]
+        assert obj.animation_data.action.name == "Walk"
+        assert obj.animation_data.action_slot is not None
+        assert every_key(obj.animation_data.action) == before
+        assert [action.name for action in bpy.data.actions] == ["Walk"]
+        return True
+
+    return check
+
+
+# -- as it should be --------------------------------------------------------------------------------
+
+
+def test_a_run_brings_an_action_with_every_key_as_it_was(session: Session, person: Any) -> None:
+    original = person.animation_data.action
+    before = every_key(original)
+    assert bpy.ops.limber.inbetween() == {"FINISHED"}
+    assert every_key(original) == before
+    assert original.use_fake_user
+    made = person.animation_data.action
+    assert made.name == "Walk Limber 1"
+    assert person.limber.results[0].key_change == 0
+    after = every_key(made)
+    for channel, keys in before.items():
+        assert set(keys) <= set(after[channel])
+        assert len(after[channel]) == 30
+    job = session.job(person)
+    assert job is not None
+    assert job.phase == jobs.DONE
+    made_by = plans.read_provenance(made)
+    assert made_by["seed"] == 0
+    assert made_by["longest_hold_ms"] > 0
+    assert made_by["known"]["head"] == [[1, 1], [15, 15], [30, 30]]
+
+
+def test_one_undo_step_and_back(session: Session, person: Any, untouched: Callable[[], bool]) -> None:
+    bpy.ops.limber.inbetween()
+    bpy.ops.ed.undo()
+    assert untouched()
+    obj = bpy.data.objects["Person"]
+    assert not obj.limber.results
+    assert not obj.animation_data.action.use_fake_user
+    bpy.ops.ed.redo()
+    obj = bpy.data.objects["Person"]
+    assert obj.animation_data.action.name == "Walk Limber 1"
+    assert obj.limber.results[0].action == obj.animation_data.action
+    assert obj.limber.original.name == "Walk"
+
+
+def test_discard(session: Session, person: Any, untouched: Callable[[], bool]) -> None:
+    bpy.ops.limber.inbetween()
+    assert bpy.ops.limber.discard() == {"FINISHED"}
+    assert untouched()
+    assert not bpy.data.actions["Walk"].use_fake_user
+    assert not bpy.ops.limber.discard.poll()
+
+
+def test_accept(session: Session, person: Any) -> None:
+    bpy.context.scene.limber.variations = 2
+    bpy.ops.limber.inbetween()
+    assert bpy.ops.limber.next_variation() == {"FINISHED"}
+    assert person.animation_data.action.name == "Walk Limber 2"
+    assert bpy.ops.limber.accept() == {"FINISHED"}
+    assert sorted(a.name for a in bpy.data.actions) == ["Walk", "Walk Limber 2"]
+    assert person.animation_data.action.name == "Walk Limber 2"
+    assert bpy.data.actions["Walk"].use_fake_user
+    assert not bpy.ops.limber.accept.poll()
+
+
+def test_variations_go_round(session: Session, person: Any, untouched: Callable[[], bool]) -> None:
+    bpy.context.scene.limber.variations = 3
+    bpy.ops.limber.inbetween()
+    seen = []
+    for _ in range(4):
+        bpy.ops.limber.next_variation()
+        seen.append(person.animation_data.action.name[-1])
+        assert person.animation_data.action_slot is not None
+    assert seen == ["2", "3", "1", "2"]
+    bpy.ops.limber.next_variation(step=-1)
+    assert person.animation_data.action.name[-1] == "1"
+    bpy.ops.limber.discard()
+    assert untouched()
+
+
+def test_made_again_is_the_same(session: Session, person: Any) -> None:
+    bpy.context.scene.limber.seed = 7
+    bpy.ops.limber.inbetween()
+    bpy.ops.limber.accept()
+    first = person.animation_data.action
+    assert bpy.ops.limber.make_again() == {"FINISHED"}
+    second = person.animation_data.action
+    assert second.name == "Walk Limber 2"
+    a, b = every_key(first), every_key(second)
+    assert a.keys() == b.keys()
+    for channel, keys in a.items():
+        assert len(keys) == len(b[channel])
+        for one, other in zip(keys, b[channel], strict=True):
+            assert one[:2] == pytest.approx(other[:2], abs=1e-5)
+
+
+def test_saved_in_review_and_opened_again(session: Session, person: Any, tmp_path: Path,
+                                          untouched: Callable[[], bool]) -> None:  # fmt: skip
+    bpy.context.scene.limber.variations = 2
+    bpy.ops.limber.inbetween()
+    path = str(tmp_path / "übung 测试.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    assert sorted(a.name for a in bpy.data.actions) == ["Walk", "Walk Limber 1", "Walk Limber 2"]
+    assert bpy.ops.limber.next_variation() == {"FINISHED"}
+    assert bpy.ops.limber.discard() == {"FINISHED"}
+    assert untouched()
+
+
+@pytest.mark.parametrize(("change", "says"), [
+    ({"end": 1}, "no frames between"),
+    ({"start": 2, "end": 16}, "one keyed frame"),
+    ({"start": 50, "end": 60}, "no keyed frame"),
+    ({"bundle": "none such"}, "none such"),
+    ({"system": "none such"}, "none such"),
+])  # fmt: skip
+def test_what_makes_no_sense_is_said(session: Session, person: Any, untouched: Callable[[], bool],
+                                     change: dict[str, Any], says: str) -> None:  # fmt: skip
+    settings = bpy.context.scene.limber
+    settings.range_mode = "OWN"
+    for key, value in change.items():
+        setattr(settings, key, value)
+    with pytest.raises(RuntimeError, match=says):
+        bpy.ops.limber.inbetween()
+    assert untouched()
+    assert session.backend_state in (process.READY, process.STARTING, process.STOPPED)
+
+
+def test_two_armatures_at_once(session: Session, person: Any) -> None:
+    other = make_person("Other")
+    key_poses(other, action="Run")
+    first, second = start(session, person), start(session, other)
+    with pytest.raises(blender_addon.motion.errors.InvalidRequestError, match="being worked on"):
+        start(session, other)
+    pump_until(session, lambda: first.over and second.over)
+    assert person.animation_data.action.name == "Walk Limber 1"
+    assert other.animation_data.action.name == "Run Limber 1"
+
+
+# -- accidents ----------------------------------------------------------------------------------------
+
+
+def test_backend_killed_mid_run(session: Session, person: Any, untouched: Callable[[], bool]) -> None:
+    job = hold(session, person)
+    assert session.backend is not None
+    assert session.backend.pid is not None
+    os.kill(session.backend.pid, signal.SIGKILL)
+    pump_until(session, lambda: job.over)
+    assert job.phase == jobs.FAILED
+    assert "SIGKILL" in str(job.error)
+    assert session.backend_state == process.CRASHED
+    assert untouched()
+    assert bpy.ops.limber.restart_backend() == {"FINISHED"}
+    assert bpy.ops.limber.inbetween() == {"FINISHED"}
+    assert person.animation_data.action.name == "Walk Limber 1"
+
+
+def test_file_closed_mid_run(session: Session, person: Any, untouched: Callable[[], bool], tmp_path: Path) -> None:
+    path = str(tmp_path / "a.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    job = hold(session, person)
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    assert job.phase == jobs.CANCELLED
+    go_on(session)
+    wait_until_idle(session)
+    assert not bpy.data.actions
+    bpy.ops.wm.open_mainfile(filepath=path)
+    assert untouched()
+
+
+def test_file_saved_mid_run(session: Session, person: Any, untouched: Callable[[], bool], tmp_path: Path) -> None:
+    job = hold(session, person)
+    path = str(tmp_path / "a.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    go_on(session)
+    pump_until(session, lambda: job.over)
+    assert job.phase == jobs.DONE
+    bpy.ops.wm.open_mainfile(filepath=path)
+    assert untouched()
+
+
+def wait_until_idle(session: Session) -> None:
+    """Until the backend has no job, asked over its own interface."""
+    assert session.backend is not None
+    assert session.backend.address is not None
+    client = Client(Loopback(session.backend.address.port), session.backend.address.token)
+    pump_until(session, lambda: not {"queued", "running"} & {k for k, n in client.health()["jobs"].items() if n})
+
+
+def test_undo_while_the_backend_works(session: Session, person: Any) -> None:
+    bpy.data.objects["Person"].location.x = 3
+    bpy.ops.ed.undo_push(message="moved")
+    job = hold(session, person)
+    bpy.ops.ed.undo()
+    go_on(session)
+    pump_until(session, lambda: job.over)
+    assert job.phase == jobs.DONE, job.error
+    obj = bpy.data.objects["Person"]
+    assert obj.location.x == 0
+    assert obj.animation_data.action.name == "Walk Limber 1"
+    assert obj.limber.results[0].key_change == 0
+
+
+@pytest.mark.parametrize("phase", [jobs.READING, jobs.WRITING])
+def test_undo_while_reading_or_writing(session: Session, person: Any, phase: str) -> None:
+    before = every_key(person.animation_data.action)
+    bpy.data.objects["Person"].location.x = 3
+    bpy.ops.ed.undo_push(message="moved")
+    job = start(session, person)
+    pump_until(session, lambda: job.phase == phase and job.work is not None)
+    bpy.ops.ed.undo()
+    pump_until(session, lambda: job.over)
+    assert job.phase == jobs.DONE, job.error
+    obj = bpy.data.objects["Person"]
+    assert every_key(bpy.data.actions["Walk"]) == before
+    assert sorted(a.name for a in bpy.data.actions) == ["Walk", "Walk Limber 1"]
+    assert obj.animation_data.action.name == "Walk Limber 1"
+    bpy.ops.ed.undo()
+    assert bpy.data.objects["Person"].animation_data.action.name == "Walk"
+
+
+def test_undo_of_the_keys_mid_run(session: Session, person: Any) -> None:
+    name = person.name
+    person.pose.bones["head"].keyframe_insert("location", frame=5)
+    key_poses(person, (1, 20), action="Newer")
+    bpy.ops.ed.undo_push(message="another Action")
+    job = hold(session, person)
+    bpy.ops.ed.undo()
+    go_on(session)
+    pump_until(session, lambda: job.over)
+    assert job.phase == jobs.FAILED
+    assert "another Action" in str(job.error)
+    assert bpy.data.objects[name].animation_data.action.name == "Walk"
+    assert [a.name for a in bpy.data.actions] == ["Walk"]
+
+
+def test_key_changed_mid_run(session: Session, person: Any) -> None:
+    job = hold(session, person)
+    bone = person.pose.bones["head"]
+    bone.rotation_quaternion = (0, 1, 0, 0)
+    bone.keyframe_insert("rotation_quaternion", frame=15)
+    changed = every_key(person.animation_data.action)
+    go_on(session)
+    pump_until(session, lambda: job.over)
+    assert job.phase == jobs.DONE
+    assert every_key(bpy.data.actions["Walk"]) == changed
+    assert "changed during the run" in person.limber.results[0].remark
+
+
+def test_cancel_stops_the_computation(session: Session, person: Any, untouched: Callable[[], bool]) -> None:
+    job = hold(session, person)
+    assert bpy.ops.limber.cancel() == {"FINISHED"}
+    assert job.phase == jobs.CANCELLED
+    assert not bpy.ops.limber.cancel.poll()
+    go_on(session)
+    wait_until_idle(session)
+    assert untouched()
+    assert bpy.ops.limber.inbetween() == {"FINISHED"}
+
+
+@pytest.mark.parametrize("phase", [jobs.READING, jobs.WRITING])
+def test_cancel_while_reading_or_writing(session: Session, person: Any, untouched: Callable[[], bool],
+                                         phase: str) -> None:  # fmt: skip
+    job = start(session, person)
+    pump_until(session, lambda: job.phase == phase and job.work is not None)
+    session.cancel(job)
+    assert untouched()
+    assert not bpy.data.actions["Walk"].use_fake_user
+    wait_until_idle(session) if phase == jobs.WRITING else None
+
+
+def test_armature_renamed_mid_run(session: Session, person: Any) -> None:
+    job = hold(session, person)
+    person.name = "Somebody else"
+    go_on(session)
+    pump_until(session, lambda: job.over)
+    assert job.phase == jobs.DONE
+    assert person.animation_data.action.name == "Walk Limber 1"
+
+
+def test_armature_deleted_mid_run(session: Session, person: Any) -> None:
+    job = hold(session, person)
+    bpy.data.actions["Walk"].use_fake_user = True
+    bpy.data.objects.remove(person)
+    go_on(session)
+    pump_until(session, lambda: job.over)
+    assert job.phase == jobs.FAILED
+    assert "Person is gone" in str(job.error)
+    assert [a.name for a in bpy.data.actions] == ["Walk"]
+
+
+def test_bone_deleted_mid_run(session: Session, person: Any, untouched: Callable[[], bool]) -> None:
+    job = hold(session, person)
+    bpy.ops.object.mode_set(mode="EDIT")
+    person.data.edit_bones.remove(person.data.edit_bones["left_elbow"])
+    bpy.ops.object.mode_set(mode="OBJECT")
+    go_on(session)
+    pump_until(session, lambda: job.over)
+    assert job.phase == jobs.FAILED
+    assert "left_elbow" in str(job.error)
+    assert untouched()
+
+
+def test_disabled_mid_run(session: Session, person: Any, untouched: Callable[[], bool]) -> None:
+    job = hold(session, person)
+    backend = session.backend
+    assert backend is not None
+    blender_addon.unregister()
+    try:
+        assert job.phase == jobs.CANCELLED
+        assert jobs.current() is None
+        assert not hasattr(bpy.types.Object, "limber")
+        assert untouched()
+        deadline = time.monotonic() + 20
+        while backend.pid is not None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert backend.pid is None
+    finally:
+        blender_addon.register()
+    assert untouched()
+
+
+def test_disabled_in_review_and_enabled_again(session: Session, person: Any, untouched: Callable[[], bool]) -> None:
+    bpy.ops.limber.inbetween()
+    blender_addon.unregister()
+    assert person.animation_data.action.name == "Walk Limber 1"
+    assert bpy.data.actions["Walk"].use_fake_user
+    blender_addon.register()
+    assert bpy.ops.limber.discard() == {"FINISHED"}
+    assert untouched()
+
+
+def test_scripts_reloaded_mid_run(session: Session, person: Any, untouched: Callable[[], bool]) -> None:
+    """What F3 > Reload Scripts does to an add-on: unregister, load its modules anew, register."""
+    import importlib
+    import sys
+
+    job = hold(session, person)
+    old = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "blender_addon"}
+    blender_addon.unregister()
+    for name in old:
+        del sys.modules[name]
+    try:
+        fresh = importlib.import_module("blender_addon")
+        fresh.register()
+        try:
+            assert job.phase == jobs.CANCELLED
+            assert untouched()
+            assert bpy.ops.limber.inbetween() == {"FINISHED"}
+            assert bpy.context.object.animation_data.action.name == "Walk Limber 1"
+        finally:
+            fresh.unregister()
+    finally:
+        for name in [n for n in sys.modules if n.split(".")[0] == "blender_addon"]:
+            del sys.modules[name]
+        sys.modules.update(old)
+        blender_addon.register()
+
+
+def test_a_defect_in_the_timer_is_reported(session: Session, person: Any, monkeypatch: pytest.MonkeyPatch,
+                                           capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    job = start(session, person)
+    person.data["breaks"] = 1
+    monkeypatch.setattr(job, "events", None)  # as broken as it can be
+    assert session.tick() is not None
+    assert "AttributeError" in session.defect
+    assert job.phase == jobs.FAILED
+    assert "AttributeError" in capsys.readouterr().err
