@@ -347,9 +347,23 @@ def write_action_steps(
 
 
 def _select(action: Any, slot: int, selected: Mapping[ChannelId, np.ndarray]) -> None:
-    """Blender makes new keys selected; only the animator's own selection is wanted."""
-    action.deselect_keys()
+    """Blender makes new keys selected; only the animator's own selection is wanted.
+
+    Deselecting a whole Action is quick, flag by flag in bulk is not (they are bits), so the other
+    F-curves' flags are put back.
+    """
     bag = actions.channelbag(action, slot)
+    others = []
+    for fcurve in bag.fcurves:
+        if (fcurve.data_path, fcurve.array_index) not in selected:
+            for flag in ("select_control_point", "select_left_handle", "select_right_handle"):
+                values = np.empty(len(fcurve.keyframe_points), bool)
+                fcurve.keyframe_points.foreach_get(flag, values)
+                if values.any():
+                    others.append((fcurve, flag, values))
+    action.deselect_keys()
+    for fcurve, flag, values in others:
+        fcurve.keyframe_points.foreach_set(flag, values)
     for (path, index), where in selected.items():
         points = bag.fcurves.find(path, index=index).keyframe_points
         for i in where:
