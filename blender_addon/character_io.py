@@ -71,9 +71,7 @@ def capture_steps(obj: Any, bone_map: BoneMap, keys: Keys) -> Generator[float, N
         raise InvalidRequestError("range", f"{first} to {last} holds no frames between",
                                   "Choose an end after the start.")  # fmt: skip
     control_rig = rigify_io.is_control_rig(obj, bone_map)
-    roles, places = rigify_io.keyed_roles(obj, keys) if control_rig else keyed_roles(obj, bone_map, keys)
-    roles = {r: _whole(f, first, last) for r, f in roles.items()}
-    places = _whole(places, first, last)
+    roles, places = _keyed(obj, bone_map, keys, first, last)
     frames = np.unique(np.concatenate([places, *roles.values(), [first, last]])).astype(np.float64)
     if control_rig:
         read = yield from rigify_io.read_clip_steps(obj, bone_map, frames)
@@ -87,6 +85,22 @@ def capture_steps(obj: Any, bone_map: BoneMap, keys: Keys) -> Generator[float, N
         root[:] = False
         root[places.astype(int) - first] = True
     return Capture(clip, first, frames, roles, joints, root, bool(len(places)))
+
+
+def keyed_frames(obj: Any, bone_map: BoneMap, keys: Keys) -> Array:
+    """Whole scene frames at which anything that a request asks about is keyed. ``(n,)``."""
+    roles, places = _keyed(obj, bone_map, keys, round(keys.start), round(keys.end))
+    return _join([places, *roles.values()])
+
+
+def _keyed(
+    obj: Any, bone_map: BoneMap, keys: Keys, first: int, last: int
+) -> tuple[dict[str, Array], Array]:
+    from . import rigify_io
+
+    control_rig = rigify_io.is_control_rig(obj, bone_map)
+    roles, places = rigify_io.keyed_roles(obj, keys) if control_rig else keyed_roles(obj, bone_map, keys)
+    return {r: _whole(f, first, last) for r, f in roles.items()}, _whole(places, first, last)
 
 
 def keyed_roles(obj: Any, bone_map: BoneMap, keys: Keys) -> tuple[dict[str, Array], Array]:

@@ -106,7 +106,7 @@ class KeyedChannel:
     index: int
     records: np.ndarray
 
-    @property
+    @property  # noqa: A003  the annotation above binds nothing
     def path(self) -> str:
         """The F-curve's data path."""
         return bone_path(self.bone, self.property)
@@ -318,10 +318,10 @@ def write_action_steps(
     if template is None:
         template = read_keys(obj, start, end)
     object_name, made, slot_handle = obj.name_full, *actions.new_copy(obj, name)
-    made_name, written = made.name, 0
+    made_name = made.name
     selected: dict[ChannelId, np.ndarray] = {}
-    for (path, index), (frames, values, interpolation) in checked.items():
-        yield written / max(len(checked), 1)
+    for done, ((path, index), (frames, values, interpolation)) in enumerate(checked.items()):
+        yield done / len(checked)
         action = bpy.data.actions.get(made_name)
         if action is None:
             raise LimberError(f"The Action {made_name!r} went away while it was being written. Run again.")
@@ -335,7 +335,6 @@ def write_action_steps(
             fcurve = _new_fcurve(bag, path, index)
         write_records(fcurve, merged)
         selected[path, index] = np.flatnonzero(merged["selected"])
-        written += 1
     yield 1.0
     action, obj = bpy.data.actions.get(made_name), bpy.data.objects.get(object_name)
     if action is None or obj is None:

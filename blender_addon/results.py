@@ -9,7 +9,7 @@ from typing import Any
 
 import bpy
 
-from . import actions, armature_io, keyframes, plans, properties, review
+from . import actions, character_io, keyframes, plans, properties, review
 from .keyframes import Keys
 from .motion.errors import InvalidRequestError
 from .transfer import Answers, Collected
@@ -76,9 +76,8 @@ def _still_there(obj: bpy.types.Object, collected: Collected) -> bpy.types.Actio
 def _write_one(
     obj: bpy.types.Object, collected: Collected, clip: Any, name: str, made: list[tuple[int, float]]
 ) -> Generator[None, None, bpy.types.Action]:
-    pelvis = collected.bone_map.bones["pelvis"][0]
-    channels = yield from _quietly(armature_io.basis_channels_steps(
-        obj, clip, collected.frames, collected.bones, collected.keys, pelvis, residuals=True))  # fmt: skip
+    channels = yield from _quietly(character_io.result_channels_steps(
+        obj, collected.bone_map, collected.captured, clip, collected.keys))  # fmt: skip
     before = {action.session_uid for action in bpy.data.actions}
     steps = keyframes.write_action_steps(obj, name, channels, collected.keys, collected.first, collected.last, False)
     while True:

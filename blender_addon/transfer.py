@@ -6,27 +6,24 @@ Blender (retargeting, the masks) is in :class:`Collected`, for the worker thread
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import bpy
 import numpy as np
 
-from . import actions, armature_io, keyframes
-from .keyframes import ROTATIONS, Keys
+from . import actions, character_io, keyframes
+from .character_io import Capture
+from .keyframes import Keys
 from .motion import constraints, retarget
-from .motion.clip import Clip, concatenate
+from .motion.clip import Clip
 from .motion.constraints import Mask, Request, Result, TextSpan
 from .motion.errors import InvalidRequestError
-from .motion.skeleton import INDEX, JOINTS
 from .plans import Plan, read_known
 
 if TYPE_CHECKING:
     from .motion.bone_maps import BoneMap
-
-CHUNK = 250
-"""Frames read at once: a piece of two dozen bones is turned into a clip in a few milliseconds."""
 
 BONES_AT_ONCE = 4
 
@@ -55,18 +52,26 @@ class Collected:
     Attributes:
         plan: what was asked for.
         keys: the keys that are kept.
-        clip: the character's own motion, one frame a scene frame from ``first`` on.
+        captured: the character's keyed poses, from the first keyed frame to the last.
         bone_map: which bone plays which role.
-        first: scene frame of the clip's first frame.
         action: session number of the Action that was read.
     """
 
     plan: Plan
     keys: Keys
-    clip: Clip
+    captured: Capture
     bone_map: BoneMap
-    first: int
     action: int
+
+    @property
+    def clip(self) -> Clip:
+        """The character's bones, one frame a scene frame from ``first`` on."""
+        return self.captured.clip
+
+    @property
+    def first(self) -> int:
+        """Scene frame of the clip's first frame."""
+        return self.captured.first
 
     @property
     def last(self) -> int:
@@ -102,37 +107,16 @@ class Collected:
     def known(self) -> tuple[Mask, Mask]:
         """Which joints are keyed where ``(F, 22)``, and where the root's place is ``(F,)``.
 
-        A joint is known where one of its bones has a rotation key; the root's place where the
-        pelvis, a bone above it or the object has a location key, and, on a character that is only
-        ever turned, at every key.
+        On a character that is only ever turned the root's place is known at every frame.
         """
         if self.plan.known is not None:
             return read_known(self.plan.known, self.first, len(self.clip))
-        joints = np.zeros((len(self.clip), len(JOINTS)), bool)
-        for role, bones in self.bone_map.bones.items():
-            columns = [INDEX[name] for name in _joints_of(role)]
-            for bone in bones:
-                joints[np.ix_(self._keyed(bone, ROTATIONS), columns)] = True
-        root = np.zeros(len(self.clip), bool)
-        pelvis = self.bone_map.bones["pelvis"][0]
-        skeleton = self.clip.skeleton
-        above = [skeleton.names[i] for i in skeleton.ancestors(skeleton.index(pelvis))]
-        for bone in ("", pelvis, *above):
-            root[self._keyed(bone, ("location",))] = True
-        return joints, root if root.any() else joints.any(1)
-
-    def _keyed(self, bone: str, channels: Sequence[str]) -> np.ndarray:
-        frames = np.rint(self.keys.frames_of(bone, channels)).astype(int) - self.first
-        return frames[(frames >= 0) & (frames < len(self.clip))]
+        return self.captured.joints, self.captured.root
 
     def answers(self, rig: retarget.Rig, request: Request, result: Result) -> Answers:
         """The result on the character's own bones."""
         clips = tuple(retarget.from_canonical(clip, rig, self.clip) for clip in result.clips)
         return Answers(clips, request.rotation_known, request.root_known, dict(result.report))
-
-
-def _joints_of(role: str) -> tuple[str, ...]:
-    return ("spine1", "spine2", "spine3") if role == "spine" else (role,)
 
 
 # -- for the main thread, in slices -----------------------------------------------------------------
@@ -152,23 +136,15 @@ def collect(obj: bpy.types.Object, plan: Plan, bone_map: BoneMap) -> Generator[N
     action = data.action.session_uid
     # 2. the keys
     keys = yield from _read_keys(obj, plan)
-    mapped = [bone for bones in bone_map.bones.values() for bone in bones]
-    first, last = span(keys, mapped, plan)
-    # 3. the motion between the outermost of them, piece by piece
-    pieces = []
-    for start in range(first, last + 1, CHUNK):
+    first, last = span(character_io.keyed_frames(obj, bone_map, keys), plan)
+    # 3. the poses at the keyed frames
+    steps = character_io.capture_steps(obj, bone_map, replace(keys, start=float(first), end=float(last)))
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return Collected(plan, keys, end.value, bone_map, action)
         yield
-        frames = np.arange(start, min(start + CHUNK, last + 1))
-        steps = armature_io.read_clip_steps(obj, frames, mapped)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                pieces.append(end.value)
-                break
-            yield
-    yield
-    return Collected(plan, keys, concatenate(pieces) if len(pieces) > 1 else pieces[0], bone_map, first, action)
 
 
 def _read_keys(obj: bpy.types.Object, plan: Plan) -> Generator[None, None, Keys]:
@@ -182,14 +158,12 @@ def _read_keys(obj: bpy.types.Object, plan: Plan) -> Generator[None, None, Keys]
     return Keys(float(plan.start), float(plan.end), channels)
 
 
-def span(keys: Keys, bones: Sequence[str], plan: Plan) -> tuple[int, int]:
-    """First and last keyed frame of the bones with a role.
+def span(frames: np.ndarray, plan: Plan) -> tuple[int, int]:
+    """First and last of the keyed frames.
 
     Raises:
         InvalidRequestError: fewer than two keyed frames.
     """
-    found = [keys.frames_of(bone) for bone in ("", *bones)]
-    frames = np.unique(np.rint(np.concatenate(found)).astype(int))
     if len(frames) < 2:
         selected = "selected " if plan.keep == "SELECTED" else ""
         count = {0: "no keyed frame", 1: "one keyed frame"}[len(frames)]
