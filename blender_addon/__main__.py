@@ -7,6 +7,8 @@ in ``COMMANDS`` each.
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,15 +24,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        arguments: without the program's name; None: the process's own.
+        arguments: without the program's name; None: the process's own, and the process ends here.
 
     Returns:
         The exit code.
     """
     options = _parser().parse_args(arguments)
-    try:
-        import bpy  # noqa: F401  a clear word where it is missing
-    except ImportError:
+    code = _guarded(options)
+    if arguments is None:
+        # Blender as a module may wait for ever for a thread of its own while it is taken down (seen after
+        # Rigify and after glTF imports in 4.5), and it reports as leaks what importers keep.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def _guarded(options: argparse.Namespace) -> int:
+    """The command's exit code; what went wrong goes to standard error in one sentence."""
+    if importlib.util.find_spec("bpy") is None:
         print("limber-blender: Blender's Python module bpy is not installed. Install limber[blender], or call "
               "this module with Blender's own Python.", file=sys.stderr)  # fmt: skip
         return 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,6 @@ import numpy as np
 
 from . import (
     actions,
-    armature_io,
     demo_picture,
     demo_poses,
     demo_rig,
@@ -20,26 +20,14 @@ from . import (
     keyframes,
     plans,
     scene_files,
+    whole_motion,
 )
 from .motion import bone_maps, retarget
-from .motion.bone_maps import BoneMap
+from .motion.errors import LimberError
 from .motion.rotations import Array
+from .whole_motion import Character
 
 FPS = 30.0
-
-
-@dataclass(frozen=True, eq=False)
-class Character:
-    """The armature, its map, and what retargeting needs to know about it."""
-
-    obj: Any
-    bone_map: BoneMap
-    rig: retarget.Rig
-
-    @property
-    def bones(self) -> tuple[str, ...]:
-        """Bones with a role."""
-        return tuple(bone for bones in self.bone_map.bones.values() for bone in bones)
 
 
 def run(out: Path, seed: int = 0, system: str = "auto", bundle: str = "") -> str:
@@ -55,13 +43,15 @@ def run(out: Path, seed: int = 0, system: str = "auto", bundle: str = "") -> str
     Raises:
         LimberError: whatever went wrong, in one sentence.
     """
+    if importlib.util.find_spec("PIL") is None:
+        raise LimberError("The demonstration's picture needs Pillow: install limber[blender].")
     # 1. the character, and its keys
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         demo_rig.make(Path(folder) / "rig.blend")
         scene_files.open_scene(Path(folder) / "rig.blend")
     scene_files.set_rate(FPS)
-    character = describe(scene_files.choose_armature(demo_rig.NAME))
+    character = whole_motion.describe(scene_files.choose_armature(demo_rig.NAME))
     frames = set_keys(character)
     scene = bpy.context.scene
     scene.frame_start, scene.frame_end = frames[0], frames[-1]
@@ -87,18 +77,6 @@ class Filled:
     positions: Array
 
 
-def describe(obj: Any) -> Character:
-    """Map an armature, and set a control rig so that its FK controls are obeyed."""
-    found = headless.find_map(obj)
-    for switch in bone_maps.controls(found)[0]:
-        owner = obj.pose.bones.get(switch.bone)
-        if owner is not None and switch.property in owner:
-            owner[switch.property] = type(owner[switch.property])(switch.value)
-    obj.update_tag()
-    names = [bone for bones in found.bones.values() for bone in bones]
-    return Character(obj, found, retarget.make_rig(armature_io.read_skeleton(obj, names), found))
-
-
 def set_keys(character: Character) -> list[int]:
     """Pose and key the character as an animator does, one key pose after the other.
 
@@ -106,28 +84,40 @@ def set_keys(character: Character) -> list[int]:
         The keyed frames.
     """
     obj = character.obj
+    _use_fk(character)
     frames, poses = demo_poses.clip(character.rig, FPS)
-    own = retarget.from_canonical(poses, character.rig)
-    channels = armature_io.basis_channels(obj, own, frames, character.bones,
-                                          pelvis=character.bone_map.bones["pelvis"][0])  # fmt: skip
+    span = np.arange(frames[0], frames[-1] + 1)
+    own = retarget.from_canonical(poses.sample(np.interp(span, frames, np.arange(len(frames)))), character.rig)
+    channels = whole_motion.channels(character, own, frames[0])
+    posed = {key: values for key, values in channels.items() if keyframes.split_path(key[0])}
     obj.animation_data_create().action = bpy.data.actions.new("Key poses")
-    for k, frame in enumerate(frames):
-        for (path, index), values in channels.items():
-            owner, prop = _owner(obj, path)
-            getattr(owner, prop)[index] = values[1][k]
-        for path in dict.fromkeys(path for path, _ in channels):
-            bone, prop = keyframes.split_path(path) or ("", path)
-            owner, _ = _owner(obj, path)
-            owner.keyframe_insert(prop, frame=frame, group=bone or "Object Transforms")
+    for frame in frames:
+        for (path, index), values in posed.items():
+            owner, prop, _ = _owner(obj, path)
+            getattr(owner, prop)[index] = values[1][frame - frames[0]]
+        for path in dict.fromkeys(path for path, _ in posed):
+            owner, prop, group = _owner(obj, path)
+            owner.keyframe_insert(prop, frame=frame, group=group)
     return frames
 
 
-def _owner(obj: Any, path: str) -> tuple[Any, str]:
-    """The pose bone (or the object) and the property that a transform channel's path means."""
+def _use_fk(character: Character) -> None:
+    """Set the rig's switches so that its FK controls are obeyed."""
+    pose = character.obj.pose.bones
+    for switch in bone_maps.controls(character.bone_map)[0]:
+        if switch.bone in pose and switch.property in pose[switch.bone]:
+            kind = type(pose[switch.bone][switch.property])
+            pose[switch.bone][switch.property] = kind(switch.value)
+    character.obj.update_tag()
+    bpy.context.view_layer.update()
+
+
+def _owner(obj: Any, path: str) -> tuple[Any, str, str]:
+    """The pose bone (or the object), the property and the group that a transform channel's path means."""
     split = keyframes.split_path(path)
     assert split is not None, path
     bone, prop = split
-    return (obj.pose.bones[bone] if bone else obj), prop
+    return (obj.pose.bones[bone], prop, bone) if bone else (obj, prop, "Object Transforms")
 
 
 def _fill(running: Any, character: Character, keys: Any, plan: plans.Plan) -> Filled:
@@ -135,7 +125,7 @@ def _fill(running: Any, character: Character, keys: Any, plan: plans.Plan) -> Fi
     outcome = headless.inbetween(running, character.obj, plan)
     headless.accept_all(character.obj)
     frames = np.arange(plan.start, plan.end + 1)
-    clip = armature_io.read_clip(character.obj, frames, character.bones)
+    clip = whole_motion.read(character.obj, character.bone_map, frames)
     return Filled(outcome, retarget.to_canonical(clip, character.rig).positions())
 
 

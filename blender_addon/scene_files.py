@@ -173,14 +173,14 @@ def _save_bvh(path: Path, obj: Any, first: int, last: int) -> None:
     """All bones; a control rig, whose bones mean nothing elsewhere, as the 22 canonical joints."""
     import numpy as np
 
-    from . import armature_io
+    from . import armature_io, whole_motion
     from .motion import bone_maps, bvh, retarget
 
     frames = np.arange(first, last + 1)
     found = bone_maps.find(armature_io.read_skeleton(obj))
     if bone_maps.controls(found)[0]:
-        clip = armature_io.read_clip(obj, frames, list(found.names))
-        clip = retarget.to_canonical(clip, retarget.make_rig(clip.skeleton, found, clip))
+        character = whole_motion.describe(obj)
+        clip = retarget.to_canonical(whole_motion.read(obj, found, frames), character.rig)
     else:
         clip = armature_io.read_clip(obj, frames)
     bvh.save(path, clip)

@@ -1,0 +1,82 @@
+"""Whole motions of mapped characters, every frame of them: read, described, written.
+
+In-betweening reads keyed frames only (:mod:`.character_io`); exporting, drawing and retargeting need
+all of them. Generated Rigify rigs look like any other character here too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from . import armature_io, character_io, rigify_io
+from .character_io import Capture
+from .keyframes import Channels, Keys
+from .motion import bone_maps, retarget
+from .motion.bone_maps import BoneMap
+from .motion.clip import Clip
+from .motion.skeleton import JOINTS
+
+
+@dataclass(frozen=True, eq=False)
+class Character:
+    """An armature object, its map, and what retargeting has to know about it."""
+
+    obj: Any
+    bone_map: BoneMap
+    rig: retarget.Rig
+
+    @property
+    def bones(self) -> tuple[str, ...]:
+        """Bones with a role."""
+        return tuple(bone for bones in self.bone_map.bones.values() for bone in bones)
+
+
+def describe(obj: Any, frames: ArrayLike = ()) -> Character:
+    """Map an armature and find its reference pose.
+
+    Args:
+        obj: the armature object.
+        frames: scene frames of a motion that shows how it stands, where its rest pose does not.
+
+    Raises:
+        MappingError: too few bones are understood.
+        SkeletonError: no bones.
+    """
+    found = bone_maps.find(armature_io.read_skeleton(obj))
+    if rigify_io.is_control_rig(obj, found):
+        skeleton = rigify_io.skeleton(obj, found)
+    else:
+        skeleton = armature_io.read_skeleton(obj, found.names)
+    shown = read(obj, found, frames) if np.size(frames) else None
+    return Character(obj, found, retarget.make_rig(skeleton, found, shown))
+
+
+def read(obj: Any, bone_map: BoneMap, frames: ArrayLike) -> Clip:
+    """The mapped bones' motion at scene frames, canonical axes, metres."""
+    at = np.asarray(frames, np.float64)
+    if rigify_io.is_control_rig(obj, bone_map):
+        return armature_io._finish(rigify_io.read_clip_steps(obj, bone_map, at))
+    return armature_io.read_clip(obj, at, bone_map.names)
+
+
+def channels(character: Character, clip: Clip, first: int, moves: bool = True) -> Channels:
+    """F-curve values that make the armature move as ``clip``, whatever its Action says now.
+
+    Args:
+        character: see :func:`describe`.
+        clip: on ``character.rig.skeleton``, one frame a scene frame.
+        first: scene frame of the clip's first frame.
+        moves: write the root's place too.
+
+    Returns:
+        (data path, index) -> frames, values[, interpolation]; a control rig's switches included.
+    """
+    n = len(clip)
+    nothing = Capture(clip, first, np.array([first, first + n - 1], np.float64), {}, np.zeros((n, len(JOINTS)), bool),
+                      np.zeros(n, bool), moves)  # fmt: skip
+    keys = Keys(float(first), float(first + n - 1), {})
+    return character_io.result_channels(character.obj, character.bone_map, nothing, clip, keys)
