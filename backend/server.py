@@ -9,6 +9,7 @@ Nothing here imports torch: the port is open in half a second, the worker thread
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -199,5 +200,6 @@ def _end_with_parent(server: uvicorn.Server) -> None:
                 break
         except OSError:
             break
-    print("limber: standard input closed, ending (--stay keeps it running)", file=sys.stderr, flush=True)
     server.should_exit = True
+    with contextlib.suppress(OSError):  # where the parent is gone, nobody reads this either
+        print("limber: standard input closed, ending (--stay keeps it running)", file=sys.stderr, flush=True)

@@ -404,7 +404,7 @@ def test_it_ends_when_the_parents_pipe_closes_even_at_work() -> None:
 def test_it_ends_when_its_parent_is_killed() -> None:
     parent = subprocess.Popen(
         [sys.executable, "-c", "import subprocess, sys, time\n"
-         f"p = subprocess.Popen([sys.executable, '-m', 'backend', 'serve'], cwd={str(ROOT)!r}, stdin=subprocess.PIPE)\n"
+         f"p = subprocess.Popen([sys.executable, '-m', 'backend', 'serve'], cwd={str(ROOT)!r}, stdin=-1, stderr=-1)\n"
          "time.sleep(600)"], stdout=subprocess.PIPE, text=True)  # fmt: skip
     assert parent.stdout is not None
     port = json.loads(parent.stdout.readline())["port"]
