@@ -12,6 +12,7 @@ drawn from splits that no training run has seen:
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -41,6 +42,7 @@ SETS: Mapping[str, tuple[str, str]] = {
 
 _NAMES = {"l2p": "L2P", "l2q": "L2Q", "npss": "NPSS", "error_cm": "error_cm", "skating_speed": "skating",
           "skating_ratio": "skating_ratio", "jerk": "jerk", "penetration_cm": "penetration_cm"}  # fmt: skip
+_TRUE = {"true_skating_speed": "skating", "true_skating_ratio": "skating_ratio", "true_jerk": "jerk"}
 
 
 def windows(cache: Cache, entries: Sequence[Entry], length: int, most: int) -> list[Clip]:
@@ -90,18 +92,33 @@ def evaluate(cache: Cache, systems: Mapping[str, System], sets: Sequence[str] = 
         table["inbetween"][row] = {}
         for gap in gaps:
             truth = windows(cache, entries, PAST + gap + 1, most)
-            hole = slice(PAST, PAST + gap)
-            cells: dict[str, Any] = {"windows": len(truth)}
-            for name, system in everyone.items():
-                measured = metrics.measure(truth, transition(truth, gap, system), hole, scale)
-                cells[name] = {_NAMES[k]: round(v, 5) for k, v in measured.items() if k in _NAMES}
-                cells["truth"] = {"skating": round(measured["true_skating_speed"], 5),
-                                  "skating_ratio": round(measured["true_skating_ratio"], 5),
-                                  "jerk": round(measured["true_jerk"], 5)}  # fmt: skip
+            if not truth:
+                print(f"{row}, {gap} missing frames: every clip is shorter, left out", flush=True)
+                continue
+            cells = _row(truth, gap, everyone, scale)
             table["inbetween"][row][str(gap)] = cells
             print(row, gap, {n: c["error_cm"] for n, c in cells.items() if n in everyone}, flush=True)
-        table["inbetween partial"][row] = {"mixed": partial(cache, entries, everyone, most)}
+        if cells := partial(cache, entries, everyone, most):
+            table["inbetween partial"][row] = {"mixed": cells}
     return table
+
+
+def _row(
+    truth: Sequence[Clip], gap: int, systems: Mapping[str, System], scale: metrics.PositionStatistics
+) -> dict[str, Any]:
+    """One gap of one data set: who -> metric."""
+    cells: dict[str, Any] = {"windows": len(truth)}
+    for name, system in systems.items():
+        filled = transition(truth, gap, system)
+        measured = metrics.measure(truth, filled, slice(PAST, PAST + gap), scale)
+        cells[name] = {_NAMES[k]: _number(v) for k, v in measured.items() if k in _NAMES}
+        cells["truth"] = {v: _number(measured[k]) for k, v in _TRUE.items()}
+    return cells
+
+
+def _number(value: float) -> float | None:
+    """Rounded; None where there is nothing to measure (no toe ever stands), since JSON has no nan."""
+    return round(value, 5) if math.isfinite(value) else None
 
 
 def partial(
@@ -109,6 +126,8 @@ def partial(
 ) -> dict[str, Any]:
     """Sparse keys of which some leave out limbs, joints or the place: error over what was not given."""
     truth = windows(cache, entries, 64, most)
+    if not truth:
+        return {}
     cells: dict[str, Any] = {"windows": len(truth)}
     for name, system in systems.items():
         rng = np.random.default_rng(5)
@@ -137,31 +156,52 @@ def limb_completion(cache: Cache, entries: Sequence[Entry], system: System, most
     return float(np.mean(errors))
 
 
+_COLUMNS = (
+    ("joint error, cm", "error_cm", 2), ("L2P", "L2P", 3), ("L2Q", "L2Q", 3), ("NPSS", "NPSS", 4),
+    ("skating, cm/s", "skating", 1), ("jerk, m/s3", "jerk", 0),
+)  # fmt: skip
+"""Of the card's tables: heading, metric, digits."""
+
+
 def markdown(table: Mapping[str, Any], model: str = "model") -> str:
     """The tables as a card shows them; ``model`` is the column that ships."""
     lines = []
     for row, gaps in table["inbetween"].items():
-        lines += ["", f"**{row}**", "", "| missing frames | joint error, cm | interpolation | below | L2P | interpolation "
-                  "| L2Q | interpolation | NPSS | interpolation | skating, cm/s | interpolation | truth | jerk, m/s3 | "
-                  "interpolation | truth |", "|" + " --- |" * 16]  # fmt: skip
+        heads = ["missing frames"]
+        for title, key, _ in _COLUMNS:
+            heads += [title, "interpolation"]
+            heads += ["below"] if key == "error_cm" else ["truth"] if key in _TRUE.values() else []
+        lines += ["", f"**{row}**", "", _line(heads), _line(["---"] * len(heads))]
         for gap, cells in gaps.items():
-            m, i, t = cells[model], cells["interpolation"], cells["truth"]
-            less = 100 * (1 - m["error_cm"] / i["error_cm"])
-            lines.append(
-                f"| {gap} | {m['error_cm']:.2f} | {i['error_cm']:.2f} | {less:.0f} % | {m['L2P']:.3f} | {i['L2P']:.3f} | "
-                f"{m['L2Q']:.3f} | {i['L2Q']:.3f} | {m['NPSS']:.4f} | {i['NPSS']:.4f} | {m['skating']:.1f} | "
-                f"{i['skating']:.1f} | {t['skating']:.1f} | {m['jerk']:.0f} | {i['jerk']:.0f} | {t['jerk']:.0f} |")  # fmt: skip
-    lines += ["", "**Sparse keys of which some leave out limbs, joints or the place** (error over what was not given)", "",
-              "| data | joint error, cm | interpolation |", "| --- | --- | --- |"]  # fmt: skip
+            line = [str(gap)]
+            for _, key, digits in _COLUMNS:
+                m, i = cells[model][key], cells["interpolation"][key]
+                line += [_cell(m, digits), _cell(i, digits)]
+                if key == "error_cm":
+                    line.append(f"{100 * (1 - m / i):.0f} %" if i else "–")
+                elif key in _TRUE.values():
+                    line.append(_cell(cells["truth"][key], digits))
+            lines.append(_line(line))
+    lines += ["", "**Sparse keys of which some leave out limbs, joints or the place** "
+              "(error over what was not given)", "",
+              _line(["data", "joint error, cm", "interpolation"]), _line(["---"] * 3)]  # fmt: skip
     for row, cells in table["inbetween partial"].items():
         c = cells["mixed"]
-        lines.append(f"| {row} | {c[model]['error_cm']:.2f} | {c['interpolation']['error_cm']:.2f} |")
+        lines.append(_line([row, *(_cell(c[who]["error_cm"], 2) for who in (model, "interpolation"))]))
     return "\n".join(lines).strip() + "\n"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _cell(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
 
 
 def write(table: Mapping[str, Any], path: Path) -> None:
     """Write ``metrics.json``."""
-    path.write_text(json.dumps(table, indent=1) + "\n")
+    path.write_text(json.dumps(table, indent=1, allow_nan=False) + "\n")
 
 
 def timed(system: System, clip: Clip, frames: int = 180, every: int = 30, repeats: int = 5) -> float:

@@ -52,6 +52,8 @@ def export(
             f"an open bundle cannot be trained on {[s for s in used if not SOURCES[s].commercial]}"
         )
     named = {s.name: s for s in (system_of(c, n) for c, n in runs)}
+    if len(named) < len(runs):
+        raise ValueError(f"a bundle has each system once, these checkpoints are all {', '.join(named)}")
     table = evaluate.evaluate(cache_file.load(data), _columns(named), most=most)
     entries, states = {}, {}
     for name, system in named.items():
@@ -71,41 +73,55 @@ def _columns(named: Mapping[str, Denoising]) -> dict[str, Denoising]:
     return {"model": first[1], **dict(others)}
 
 
-def card(family: str, licence: str, used: Sequence[str], runs: Sequence[tuple[Config, Denoiser]], table: Mapping[str, Any],
-         named: Mapping[str, Denoising], notes: str) -> str:  # fmt: skip
+def card(
+    family: str,
+    licence: str,
+    used: Sequence[str],
+    runs: Sequence[tuple[Config, Denoiser]],
+    table: Mapping[str, Any],
+    named: Mapping[str, Denoising],
+    notes: str,
+) -> str:
     """The text of ``card.md``; every figure comes from ``table`` or the networks."""
+    default = next(iter(named))
     lines = [f"# Limber `{family}`", "", licence, "", "## Data", ""]
     lines += [f"- {s}: {SOURCES[s].licence}" for s in used]
     lines += ["", "## Systems", ""]
     for (name, system), (config, _) in zip(named.items(), runs, strict=True):
         millions = sum(p.numel() for p in system.network.parameters()) / 1e6
         a = config.architecture
-        lines.append(f"- `{name}`: {millions:.2f} M parameters, {a.rounds} rounds, pose stream {a.pose_width}, joint stream "
-                     f"{a.joint_width}, {a.patch} frames a token; {config.steps} steps of {config.batch} windows.")  # fmt: skip
-    lines += ["", "## Measured on held-out motion", "",
-              f"`{next(iter(named))}` (what `auto` takes) beside plain interpolation; `limber-train evaluate` makes these "
-              "tables. LAFAN1's protocol: 10 past frames and 1 future frame given; L2P in units of the source's own "
-              "training deviation. Held-out takes are near copies of training takes; groups and subjects are the truer "
-              "test.", "", evaluate.markdown(table)]  # fmt: skip
-    others = [n for n in named if n != next(iter(named))]
-    if others:
-        lines += ["", "## The same table for the other systems (joint error, cm)", "",
-                  "| data | missing frames | " + " | ".join(["model", *others, "interpolation"]) + " |",
-                  "|" + " --- |" * (4 + len(others))]  # fmt: skip
-        for row, gaps in table["inbetween"].items():
-            for gap, cells in gaps.items():
-                values = " | ".join(
-                    f"{cells[n]['error_cm']:.2f}" for n in ["model", *others, "interpolation"]
-                )
-                lines.append(f"| {row} | {gap} | {values} |")
-        for row, cells in table["inbetween partial"].items():
-            values = " | ".join(
-                f"{cells['mixed'][n]['error_cm']:.2f}" for n in ["model", *others, "interpolation"]
-            )
-            lines.append(f"| {row} | partial poses | {values} |")
+        lines.append(
+            f"- `{name}`: {millions:.2f} M parameters, {a.rounds} rounds, pose stream {a.pose_width}, joint "
+            f"stream {a.joint_width}, {a.patch} frames a token; {config.steps} steps of {config.batch} windows."
+        )
+    lines += [
+        "", "## Measured on held-out motion", "",
+        f"`{default}` (what `auto` takes) beside plain interpolation; `limber-train evaluate` makes these tables. "
+        "LAFAN1's protocol: 10 past frames and 1 future frame given; L2P in units of the source's own training "
+        "deviation. Held-out takes are near copies of training takes; groups and subjects are the truer test.",
+        "", evaluate.markdown(table),
+    ]  # fmt: skip
+    if len(named) > 1:
+        lines += _others([n for n in named if n != default], table)
     if notes:
         lines += ["", "## What was tried", "", notes.strip()]
     return "\n".join(lines).strip() + "\n"
+
+
+def _others(others: Sequence[str], table: Mapping[str, Any]) -> list[str]:
+    """The joint errors of the systems beside the default, as lines."""
+    who = ["model", *others, "interpolation"]
+    lines = ["", "## The same table for the other systems (joint error, cm)", "",
+             "| data | missing frames | " + " | ".join(who) + " |", "|" + " --- |" * (2 + len(who))]  # fmt: skip
+    for row, gaps in table["inbetween"].items():
+        for gap, cells in gaps.items():
+            lines.append(
+                f"| {row} | {gap} | " + " | ".join(f"{cells[n]['error_cm']:.2f}" for n in who) + " |"
+            )
+    for row, cells in table["inbetween partial"].items():
+        values = " | ".join(f"{cells['mixed'][n]['error_cm']:.2f}" for n in who)
+        lines.append(f"| {row} | partial poses | {values} |")
+    return lines
 
 
 def remeasure(bundle: Path, data: Path, most: int) -> dict[str, Any]:

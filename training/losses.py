@@ -75,10 +75,12 @@ def loss(out: Tensor, x: Inputs, truth: Target, weights: Weights) -> tuple[Tenso
         "contact": (step[:, :, FEET].norm(dim=-1) * truth.standing).mean(-1),
     }
     means = {k: over(v, free if v.shape == free.shape else pairs) for k, v in terms.items()}  # (B,)
-    total = (weights.rotation * means["rotation"] + weights.place * means["place"] + weights.position * means["position"]
-             + weights.velocity * means["velocity"] + weights.contact * means["contact"])  # fmt: skip
-    plain = over((x.positions - x.positions[:, :, :1] - truth.positions + truth.positions[:, :, :1]).norm(dim=-1).mean(-1)
-                 + (x.base[..., -3:] - truth.channels[..., -3:]).norm(dim=-1), free)  # (B,)
+    total = sum(
+        getattr(weights, k) * means[k] for k in ("rotation", "place", "position", "velocity", "contact")
+    )
+    filling = (x.positions - x.positions[:, :, :1]) - (truth.positions - truth.positions[:, :, :1])
+    placed = x.base[..., -3:] - truth.channels[..., -3:]
+    plain = over(filling.norm(dim=-1).mean(-1) + placed.norm(dim=-1), free)  # (B,)
     share = (plain + weights.floor).rsqrt()
     total = (total * share).sum() / share.sum()
     return total, {k: float(v.detach().mean()) for k, v in means.items()}

@@ -54,9 +54,13 @@ def sparse(rng: np.random.Generator, frames: int) -> Masks:
     typical = float(np.exp(rng.uniform(np.log(4), np.log(45))))
     at = 0
     while True:
-        at += int(np.clip(rng.exponential(typical) + 3, 3, 61))
-        if at >= frames - 2:
-            break
+        step = int(np.clip(rng.exponential(typical) + 3, 3, 61))
+        left = frames - 1 - at
+        if step > left - 3:  # no room for another gap of 2 before the last key
+            if left <= 61:
+                break
+            step = left // 2
+        at += step
         keys[at] = True
     return constraints.keyed(frames, keys)
 

@@ -122,7 +122,7 @@ class Run:
         total, terms = losses.loss(out, x, truth, c.weights)
         if not torch.isfinite(total):
             raise FloatingPointError(
-                f"loss is {float(total)} at step {self.step}: lower the rate, or look at the data"
+                f"loss is {float(total.detach())} at step {self.step}: lower the rate, or look at the data"
             )
         # 4. learn
         self.fabric.backward(total)
@@ -190,20 +190,17 @@ def train(config: Config, folder: Path, data: Path, *, start: Path | None = None
         f"{sum(p.numel() for p in run.network.parameters()) / 1e6:.2f} M parameters, step {run.step}",
         flush=True,
     )
-    began, saved, first, sums = time.perf_counter(), time.perf_counter(), run.frames_seen, {}
+    began = saved = time.perf_counter()
+    first, first_frames = run.step, run.frames_seen
+    rows: list[dict[str, float]] = []
     while run.step < config.steps:
-        for k, v in run.one_step().items():
-            sums[k] = sums.get(k, 0.0) + v
+        rows.append(run.one_step())
         now = time.perf_counter()
         if run.step % 50 == 0 or run.step == config.steps:
-            speed = (run.frames_seen - first) / (now - began)
-            means = {k: v / 50 for k, v in sums.items()}
-            sums = {}
-            left = (
-                (config.steps - run.step)
-                * (now - began)
-                / max((run.frames_seen - first) / max(run.frames_seen, 1) * run.step, 1)
-            )
+            speed = (run.frames_seen - first_frames) / (now - began)
+            means = {k: sum(row[k] for row in rows) / len(rows) for k in rows[0]}
+            rows = []
+            left = (config.steps - run.step) * (now - began) / (run.step - first)
             print(f"step {run.step}/{config.steps}  loss {means['loss']:.4f}  position {means['position']:.4f}  "
                   f"{speed:.0f} frames/s  {left / 60:.0f} min left", flush=True)  # fmt: skip
             _log(

@@ -40,4 +40,4 @@ def ddim(x: Tensor, x0: Tensor, step: int, following: int) -> Tensor:
 
 def strides(count: int) -> list[int]:
     """``count`` steps of the chain, evenly spread, from its noisy end down."""
-    return sorted({round(x) for x in torch.linspace(0, STEPS - 1, count).tolist()}, reverse=True)
+    return sorted({round(x) for x in torch.linspace(STEPS - 1, 0, count).tolist()}, reverse=True)

@@ -42,6 +42,11 @@ def prepare(folders: Sequence[Path], out: Path, splits_file: Path, seed: int = 0
             rows.append({"name": file.stem, "source": source.name, "group": source.group(file.stem),
                          "split": split[file.stem]})  # fmt: skip
         print(f"{source.name}: {len(files)} files in {time.perf_counter() - began:.0f} s", flush=True)
+    if not clips:
+        reasons = sorted({f.left_out for f in findings})
+        raise ValueError(
+            f"no usable clip in {', '.join(map(str, folders))}" + "".join(f"; {r}" for r in reasons[:3])
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     cache.save(out, clips, rows)
     counts = Counter((r["source"], r["split"]) for r in rows)

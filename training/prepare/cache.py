@@ -8,7 +8,8 @@ likes. The table of clips is JSON. Reading gives plain arrays, ready to be windo
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -68,7 +69,7 @@ class Cache:
 def save(path: Path, clips: Sequence[Clip], rows: Sequence[dict[str, str]]) -> None:
     """Write clips (30 fps, canonical) with their ``name, source, group, split``."""
     skeletons: list[np.ndarray] = []
-    entries: list[dict[str, object]] = []
+    entries: list[Mapping[str, object]] = []
     start = 0
     for clip, row in zip(clips, rows, strict=True):
         offsets = clip.skeleton.offsets.astype(np.float32)
@@ -108,8 +109,12 @@ def load(path: Path | str) -> Cache:
     Raises:
         FileFormatError: not a cache, or of another version.
     """
-    with np.load(path, allow_pickle=False) as f:
-        if set(f.files) != {"turns", "roots", "skeletons", "meta"}:
+    with Path(path).open("rb") as raw:
+        try:
+            f = np.load(raw, allow_pickle=False)
+        except (ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise FileFormatError(str(path), f"not a motion cache ({error})") from error
+        if not isinstance(f, np.lib.npyio.NpzFile) or set(f.files) != {"turns", "roots", "skeletons", "meta"}:
             raise FileFormatError(str(path), "not a motion cache; make one with limber-train prepare")
         meta = json.loads(bytes(f["meta"]))
         if meta["version"] != VERSION or tuple(meta["joints"]) != JOINTS:

@@ -11,6 +11,8 @@ from blender_addon.motion.clip import Clip
 from blender_addon.motion.skeleton import INDEX
 
 MIN_FRAMES = 12
+FASTEST = 70.0
+"""Rad/s of a joint, 134 degrees a frame: no body turns like that, gimbal flips of a capture do."""
 FEET = [INDEX[n] for n in ("left_ankle", "right_ankle", "left_foot", "right_foot")]
 
 
@@ -41,7 +43,7 @@ def check(clip: Clip, finding: Finding) -> Clip | None:
         return None
     turn = rotations.angle_between(clip.rotations[1:], clip.rotations[:-1]) * clip.fps
     worst = float(np.percentile(turn, 99.99))
-    if worst > 120:
+    if worst > FASTEST:
         finding.left_out = f"joints spin at {worst:.0f} rad/s"
         return None
     if float(turn.max()) < 0.02:

@@ -42,7 +42,9 @@ def keep(path: Path, source: Source, stems: Sequence[str], seed: int) -> dict[st
     for s in stems:
         if s not in known:
             known[s] = sides.get(source.group(s), "train")
-    path.write_text(json.dumps(kept, indent=0, sort_keys=True) + "\n")
+    text = json.dumps(kept, indent=0, sort_keys=True) + "\n"
+    if not path.exists() or path.read_text() != text:  # the kept file may belong to an installed package
+        path.write_text(text)
     return known
 
 

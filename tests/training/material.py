@@ -1,0 +1,36 @@
+"""Made-up motion and shrunk presets: what the tests of training are made of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from blender_addon.motion import rotations
+from blender_addon.motion.clip import Clip, rest_clip
+from blender_addon.motion.skeleton import JOINTS
+from training.config import PRESETS, Config
+
+
+def swinging(seed: int, frames: int, fps: float = 30.0) -> Clip:
+    """Joints swing, each at its own pace, knees bend back, the root walks."""
+    rng = np.random.default_rng(seed)
+    clip = rest_clip(frames, fps)
+    t = np.arange(frames)[:, None, None] / fps
+    axes = rng.normal(size=(1, len(JOINTS), 3)) * 0.25
+    turns = axes * np.sin(t * rng.uniform(1, 5, (1, len(JOINTS), 1)) + rng.uniform(0, 6, (1, len(JOINTS), 1)))
+    way = [0.05 * np.sin(3 * t[:, 0]), 0.02 * np.sin(4 * t[:, 0]), 0.5 * t[:, 0]]
+    root = clip.root_positions + np.concatenate(way, 1)
+    return Clip(clip.skeleton, rotations.from_axis_angle(turns), root, fps, name=f"swing {seed}")
+
+
+def shrunk(preset: str, **changes: object) -> Config:
+    """A preset with everything that makes it what it is, but few and narrow."""
+    config = PRESETS[preset]
+    a = config.architecture
+    narrow = replace(
+        a, pose_width=16, joint_width=min(a.joint_width, 8), heads=2, joint_heads=2, hidden=24,
+        rounds=min(a.rounds, 2),
+    )  # fmt: skip
+    small = {"frames": 24, "long_frames": 32, "batch": 4, "steps": 2, "warmup": 2}
+    return replace(config, architecture=narrow, **{**small, **changes})  # type: ignore[arg-type]
