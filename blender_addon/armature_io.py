@@ -271,5 +271,5 @@ def basis_channels_steps(
     frames = np.asarray(frames, np.float64)
     if len(frames) != len(clip):
         raise InvalidRequestError("frames", f"{len(frames)} frames for a clip of {len(clip)}")
-    _infos(obj, bones)
+    _infos(obj, [*bones, *([pelvis] if pelvis else [])])
     return (yield from Writer(obj, bones, frames, clip, keys, pelvis, residuals).run())

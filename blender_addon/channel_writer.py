@@ -184,7 +184,8 @@ class Writer:
         if any(locked) and not _by_component(bone):
             made = _hold_axes(made, own, locked[-3:])
         values = continuity.channel_values(made, mode, self.frames, *self._anchors(info.name, prop))
-        leave = locked if _by_component(bone) else (all(locked),) * len(live)
+        # x, y and z locked: what is left of a quaternion, w, could only undo the lock
+        leave = (True,) * len(live) if all(locked[-3:]) else locked if _by_component(bone) else (False,) * len(live)
         if any(leave):
             present = np.broadcast_to(self.curves.values(path, live, self.frames), values.shape)
             values = np.where(leave, present, values)

@@ -121,11 +121,10 @@ def keyed_roles(obj: Any, bone_map: BoneMap, keys: Keys) -> tuple[dict[str, Arra
 def joint_mask(bone_map: BoneMap, roles: Mapping[str, Array], first: int, last: int) -> np.ndarray:
     """Roles' keyed frames as a mask over canonical joints. ``(F, 22)`` bool."""
     out = np.zeros((last - first + 1, len(JOINTS)), bool)
-    present = set()
+    columns = {role: [INDEX[j] for j in _JOINTS_OF.get(role, (role,))] for role in bone_map.bones}
+    present = {j for found in columns.values() for j in found}
     for role, frames in roles.items():
-        columns = [INDEX["pelvis"]] if role == "pelvis" else [INDEX[j] for j in _JOINTS_OF.get(role, (role,))]
-        present.update(columns if role in bone_map.bones else ())
-        out[np.ix_(frames.astype(int) - first, columns)] = True
+        out[np.ix_(frames.astype(int) - first, columns.get(role, []))] = True
     for j in range(1, len(JOINTS)):  # no bone: it always goes with its parent
         if j not in present:
             out[:, j] = out[:, PARENTS[j]]

@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -69,3 +70,22 @@ def session(
     if left is not None and left.backend is not None and left.backend.state == "READY":
         kept_backends.append(left.backend)
         left.backend = None
+
+
+@pytest.fixture(scope="session")
+def rigify_blend(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with Rigify's human metarig and the rig generated from it, made once."""
+    from tests.blender_addon import rigify_file
+
+    return rigify_file.make(tmp_path_factory.mktemp("generated") / "rigify.blend")
+
+
+@pytest.fixture
+def rigify_rig(rigify_blend: Path) -> Any:
+    """The generated rig, fresh from its file."""
+    from tests.blender_addon import rigify_file
+
+    bpy.ops.wm.open_mainfile(filepath=str(rigify_blend))
+    obj = bpy.data.objects[rigify_file.RIG]
+    bpy.context.view_layer.objects.active = obj
+    return obj
