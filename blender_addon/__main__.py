@@ -84,6 +84,7 @@ def _inbetween_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--variations", type=_integer(1, MAX_VARIATIONS), default=1, help="default 1")
     parser.add_argument("--system", default="auto", help="auto (default) or a system's name")
     parser.add_argument("--bundle", default="", help="name of the weights bundle (default: open)")
+    parser.add_argument("--fps", type=_rate, help="rate of a .glb or .gltf SCENE, which does not say (default 24)")
     parser.add_argument("--only-armature", action="store_true", help=".fbx and .glb without meshes")
 
 
@@ -95,7 +96,7 @@ def _inbetween(options: argparse.Namespace) -> int:
     if options.output.resolve() == options.scene.resolve():
         options.parser.error("-o names the scene itself; choose another file")
     start, end = options.frames
-    scene_files.open_scene(options.scene)
+    scene_files.open_scene(options.scene, options.fps)
     obj = scene_files.choose_armature(options.armature)
     plan = plans.Plan(start, end, "ALL", options.seed, options.variations, options.system, options.bundle)
     with headless.session() as running:
@@ -195,6 +196,13 @@ def _integer(low: int, high: int) -> Callable[[str], int]:
         return value
 
     return integer
+
+
+def _rate(text: str) -> float:
+    value = float(text)
+    if not 0.01 <= value <= 1000:  # also catches not-a-number
+        raise argparse.ArgumentTypeError(f"{text} is not a frame rate")
+    return value
 
 
 def _range(text: str) -> tuple[int, int]:

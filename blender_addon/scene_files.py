@@ -9,8 +9,10 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,12 @@ READS = (".blend", ".bvh", ".fbx", ".glb", ".gltf")
 WRITES = (".blend", ".bvh", ".fbx", ".glb")
 
 
-def open_scene(path: Path) -> None:
+def open_scene(path: Path, fps: float | None = None) -> None:
     """Make this Blender hold what the file holds, and nothing else.
+
+    Args:
+        path: ends in one of ``READS``.
+        fps: frames per second of a .glb or .gltf, which do not say; None: Blender's 24.
 
     Raises:
         FileFormatError: not a file of that kind.
@@ -48,6 +54,8 @@ def open_scene(path: Path) -> None:
         enable("io_scene_fbx")
     elif suffix != ".blend":
         enable("io_scene_gltf2")
+        if fps is not None:
+            set_rate(fps)
     _quietly(path, "cannot be read", calls[suffix])
 
 
@@ -58,10 +66,12 @@ def _import_bvh(path: Path) -> None:
     clip = bvh.load(path)  # refuses what is damaged, by line
     enable("io_anim_bvh")
     scale = float(clip.metadata["scale"])
-    _quietly(path, "cannot be read", lambda: bpy.ops.import_anim.bvh(
-        filepath=str(path), global_scale=scale, rotate_mode="NATIVE", update_scene_fps=False,
-        update_scene_duration=True,
-    ))  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # Blender's importer leaves the file open behind it
+        _quietly(path, "cannot be read", lambda: bpy.ops.import_anim.bvh(
+            filepath=str(path), global_scale=scale, rotate_mode="NATIVE", update_scene_fps=False,
+            update_scene_duration=True,
+        ))  # fmt: skip
     set_rate(clip.fps)
 
 
@@ -96,7 +106,8 @@ def quiet() -> Iterator[None]:
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 1)
     try:
-        yield
+        with redirect_stdout(StringIO()):  # an embedding program's sys.stdout need not be descriptor 1
+            yield
     finally:
         sys.stdout.flush()
         os.dup2(kept, 1)
