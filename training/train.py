@@ -127,6 +127,7 @@ class Run:
         # 4. learn
         self.fabric.backward(total)
         norm = self.fabric.clip_gradients(self.model, self.optimizer, max_norm=c.clip_norm)
+        assert norm is not None
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.average.update_parameters(self.network)

@@ -115,7 +115,7 @@ def directions(skeleton: Skeleton, bones: Bones, positions: Array, q: Array) -> 
             for role, after in zip(roles, [*roles[1:], None], strict=True):
                 if role not in bones:
                     continue
-                if after in bones:
+                if after is not None and after in bones:
                     out[role] = positions[..., bones.first(after), :] - positions[..., bones.first(role), :]
                 else:
                     last = bones.last(role)

@@ -66,16 +66,17 @@ def make_rig(skeleton: Skeleton, bone_map: BoneMap, clip: Clip | None = None) ->
     """Describe a character; finds its reference pose without a person.
 
     In order: the preset's own calibration, the rest pose if somebody could stand like that, the
-    most upright frame of ``clip``.
+    most upright frame of ``clip``, and the rest pose all the same where there is no clip.
 
     Raises:
-        MappingError: hips or legs are not mapped, or no pose shows how the character stands.
+        MappingError: hips or legs are not mapped, or a mapped bone is not there.
     """
     bones = reference.resolve(skeleton, bone_map.bones)
-    rest_q, rest_p = skeleton.rest_global()
+    _, rest_p = skeleton.rest_global()
     if bone_map.reference:
-        axes = rotations.identity()
-        return _describe(skeleton, bone_map, bones, axes, _preset(skeleton, bone_map.reference), "preset")
+        known = kinematics.local_rotations(skeleton.parents, _preset(skeleton, bone_map.reference))
+        laid = reference.t_pose(skeleton, bones, known)  # a calibration is never straight to the last bit
+        return _describe(skeleton, bone_map, bones, rotations.identity(), laid, "preset")
     axes = reference.find_axes(skeleton, bones, rest_p)
     local = _upright(skeleton, skeleton.rest_rotations, axes)
     q, p = kinematics.forward(skeleton.parents, local, skeleton.offsets)
@@ -86,7 +87,6 @@ def make_rig(skeleton: Skeleton, bone_map: BoneMap, clip: Clip | None = None) ->
         axes = reference.find_axes(skeleton, bones, positions.mean(0) - positions.mean((0, 1)))
         turned = _upright(skeleton, clip.rotations, axes)
         q, p = kinematics.forward(skeleton.parents, turned, clip.local_translations())
-        p = p - p[:, :1] + 0.0
         local = turned[reference.standing_frame(skeleton, bones, p, q)]
     return _describe(skeleton, bone_map, bones, axes, reference.t_pose(skeleton, bones, local), source)
 
@@ -239,10 +239,13 @@ def fit(clip: Clip, rig: Rig, ratio: float | None = None) -> Clip:
     The root's path is scaled by the ratio of leg lengths (or ``ratio``); its height over the
     ground is scaled from the ankles up, so that flat feet stay flat.
     """
-    theirs = _legs(clip.skeleton)
-    ratio = rig.leg_length / theirs[0] if ratio is None else ratio
+    length, ankle = _legs(clip.skeleton)
+    ratio = rig.leg_length / length if ratio is None else ratio
     root = clip.root_positions * ratio
-    root[:, 1] = (clip.root_positions[:, 1] - theirs[1]) * ratio + rig.ankle_height
+    # the root does not sit equally high over everybody's hips, in units of the legs
+    above, mine = clip.hip_height - ankle, rig.canonical.offsets[0, 1] - rig.ankle_height
+    rise = ratio * (mine / rig.leg_length) / (above / length)
+    root[:, 1] = (clip.root_positions[:, 1] - ankle) * rise + rig.ankle_height
     return replace(clip, skeleton=rig.canonical, root_positions=root)
 
 

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from blender_addon.motion import rotations
 from blender_addon.motion.clip import Clip
@@ -114,7 +115,7 @@ def load(path: Path | str) -> Cache:
             f = np.load(raw, allow_pickle=False)
         except (ValueError, EOFError, zipfile.BadZipFile) as error:
             raise FileFormatError(str(path), f"not a motion cache ({error})") from error
-        if not isinstance(f, np.lib.npyio.NpzFile) or set(f.files) != {"turns", "roots", "skeletons", "meta"}:
+        if not isinstance(f, NpzFile) or set(f.files) != {"turns", "roots", "skeletons", "meta"}:
             raise FileFormatError(str(path), "not a motion cache; make one with limber-train prepare")
         meta = json.loads(bytes(f["meta"]))
         if meta["version"] != VERSION or tuple(meta["joints"]) != JOINTS:
