@@ -156,8 +156,7 @@ def read_poses_steps(
     out = np.empty((len(frames), len(infos), 4, 4))
     curves = Curves(obj)
     for k, info in enumerate(infos):
-        if k % 4 == 0:
-            yield k / len(infos)
+        yield k / len(infos)
         channels = pose_model.local_channels(curves, obj.pose.bones[info.name], info.name, frames)
         out[:, k] = _pose(infos, k, out, pose_model.compose(*_connected(info, channels)))
     if object_moves_by_depsgraph(obj):

@@ -38,22 +38,34 @@ class Writer:
         """The channels; yields the fraction done."""
         self.present, world = yield from self.evaluate()
         self.place = armature_io.Placement(world, armature_io.unit_scale())
-        q, p = self.clip.forward()
+        q, p = yield from self._forward()
         back = rotations.inverse(self.place.rotation)
         self.poses = np.empty((len(self.frames), len(self.infos), 4, 4))
         for done, k in enumerate(self.order()):
-            if done % 2 == 0:
-                yield done / len(self.infos)
+            yield done / len(self.infos)
             name = self.infos[k].name
             if name in self.bones:
-                wanted = self.wanted(k, rotations.multiply(back, q[:, self.clip.skeleton.index(name)]))
+                wanted = self.wanted(k, rotations.multiply(back, q[name]))
                 transform = armature_io._transform(self.infos, k, self.poses)
                 self.poses[:, k] = transform.apply(self._turn(k, transform, wanted))
             else:
                 self.poses[:, k] = self.follow(k)
         if self.pelvis:
-            self._carry(self.pelvis, self.place.back(p[:, self.clip.skeleton.index(self.pelvis)]), world)
+            self._carry(self.pelvis, self.place.back(p[self.pelvis]), world)
         return self.out
+
+    def _forward(self) -> Generator[float, None, tuple[dict[str, Array], dict[str, Array]]]:
+        """The clip's global orientations and places by bone, a joint a step."""
+        s, q, p = self.clip.skeleton, self.clip.rotations, self.clip.local_translations()
+        turns: list[Array] = []
+        places: list[Array] = []
+        for j, parent in enumerate(s.parents):
+            yield 0.0
+            up = turns[parent] if parent >= 0 else rotations.identity(1)
+            at = places[parent] if parent >= 0 else np.zeros(3)
+            turns.append(rotations.multiply(up, q[:, j]))
+            places.append(at + rotations.rotate(up, p[:, j]))
+        return dict(zip(s.names, turns, strict=True)), dict(zip(s.names, places, strict=True))
 
     # -- bones that are not written ------------------------------------------------------------------
 
@@ -65,8 +77,8 @@ class Writer:
         """
         names = [i.name for i in self.infos]
         self.constrained = needs_depsgraph(self.obj, names)
-        if not self.constrained:
-            return (yield from armature_io.read_poses_steps(self.obj, self.infos, self.frames))
+        if not self.constrained:  # then channels alone tell all bones' poses
+            return (yield from armature_io.read_poses_steps(self.obj, [], self.frames))
         keyed = self.keys.frames if self.keys else self.frames
         at = np.unique([*keyed, self.frames[0], self.frames[-1]])
         poses, world = yield from self.visit(at)
@@ -161,11 +173,16 @@ class Writer:
 
     # -- rotation ----------------------------------------------------------------------------------
 
-    def _channels(self, info: BoneInfo) -> tuple[Array, Array, Array]:
-        return pose_model.local_channels(self.curves, self.obj.pose.bones[info.name], info.name, self.frames)
+    def _unturned(self, info: BoneInfo) -> tuple[Array, Array]:
+        """A bone's location ``(n, 3)`` and scale ``(n, 3)``, n the frames or 1."""
+        bone, out = self.obj.pose.bones[info.name], []
+        for prop in ("location", "scale"):
+            out.append(self.curves.values(bone_path(info.name, prop), tuple(getattr(bone, prop)), self.frames))
+        return (np.zeros((1, 3)) if info.connected else out[0]), out[1]
 
     def _own(self, info: BoneInfo) -> Array:
-        location, turn, scale = self._channels(info)
+        bone = self.obj.pose.bones[info.name]
+        location, turn, scale = pose_model.local_channels(self.curves, bone, info.name, self.frames)
         return pose_model.compose(np.zeros((1, 3)) if info.connected else location, turn, scale)
 
     def _turn(self, k: int, transform: pose_model.ParentTransform, wanted: Array) -> Array:
@@ -174,15 +191,15 @@ class Writer:
         bone = self.obj.pose.bones[info.name]
         mode, prop = bone.rotation_mode, pose_model.rotation_property(bone.rotation_mode)
         path, live = bone_path(info.name, prop), tuple(getattr(bone, prop))
-        location, own, scale = self._channels(info)
-        location = np.zeros((1, 3)) if info.connected else location
+        location, scale = self._unturned(info)
         made = pose_model.solve_rotation(transform, wanted, scale)
         made = np.broadcast_to(made, (len(self.frames), 4))
         if self.use_residuals:
             made = residuals.turned(made, self.frames, *self.keyed_turn(k, transform))
         locked = _locked_rotation(bone)
         if any(locked) and not _by_component(bone):
-            made = _hold_axes(made, own, locked[-3:])
+            own = self.curves.values(path, live, self.frames)
+            made = _hold_axes(made, pose_model.to_rotation(own, mode), locked[-3:])
         values = continuity.channel_values(made, mode, self.frames, *self._anchors(info.name, prop))
         # x, y and z locked: what is left of a quaternion, w, could only undo the lock
         leave = (True,) * len(live) if all(locked[-3:]) else locked if _by_component(bone) else (False,) * len(live)

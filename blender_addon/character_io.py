@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,8 @@ class Capture:
     """What was read of a character; holds nothing of Blender's, so threads may use it.
 
     Attributes:
-        clip: the character's bones, one frame a scene frame from ``first`` on; exact at ``frames``,
-            interpolated elsewhere.
-        first: scene frame of the clip's first frame.
+        poses: the character's bones, one frame per entry of ``frames``.
+        first, last: scene frames of the range.
         frames: scene frames at which poses were read, ascending.
         roles: role -> scene frames at which it is keyed.
         joints: ``(F, 22)`` the same per canonical joint, roles without a bone with their parents.
@@ -39,8 +39,9 @@ class Capture:
         moves: whether any location is keyed, so that results move the root.
     """
 
-    clip: Clip
+    poses: Clip
     first: int
+    last: int
     frames: Array
     roles: Mapping[str, Array]
     joints: np.ndarray
@@ -50,7 +51,13 @@ class Capture:
     @property
     def scene_frames(self) -> Array:
         """Scene frame of each of the clip's frames. ``(F,)``."""
-        return self.first + np.arange(len(self.clip), dtype=np.float64)
+        return np.arange(self.first, self.last + 1, dtype=np.float64)
+
+    @cached_property
+    def clip(self) -> Clip:
+        """One frame a scene frame, exact at ``frames``, interpolated elsewhere; made when first
+        asked for, which had better be in a thread: it takes time with the length of the range."""
+        return self.poses.sample(np.interp(self.scene_frames, self.frames, np.arange(len(self.frames))))
 
 
 def capture(obj: Any, bone_map: BoneMap, keys: Keys) -> Capture:
@@ -77,14 +84,12 @@ def capture_steps(obj: Any, bone_map: BoneMap, keys: Keys) -> Generator[float, N
         read = yield from rigify_io.read_clip_steps(obj, bone_map, frames)
     else:
         read = yield from armature_io.read_clip_steps(obj, frames, bone_map.names)
-    span = np.arange(first, last + 1, dtype=np.float64)
-    clip = read.sample(np.interp(span, frames, np.arange(len(frames))))
     joints = joint_mask(bone_map, roles, first, last)
-    root = np.ones(len(span), bool)
+    root = np.ones(last - first + 1, bool)
     if len(places):
         root[:] = False
         root[places.astype(int) - first] = True
-    return Capture(clip, first, frames, roles, joints, root, bool(len(places)))
+    return Capture(read, first, last, frames, roles, joints, root, bool(len(places)))
 
 
 def keyed_frames(obj: Any, bone_map: BoneMap, keys: Keys) -> Array:

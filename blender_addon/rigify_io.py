@@ -13,6 +13,7 @@ his. Rigify's snapping operators exist only where the rig's script ran, so they 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from . import armature_io, channel_writer, pose_model
 from .character_io import Capture, _join
 from .depsgraph import visit
 from .keyframes import PROPERTIES, ROTATIONS, Channels, Keys
-from .motion import kinematics, rotations
+from .motion import rotations
 from .motion.bone_maps import BoneMap
 from .motion.bone_maps.preset import Switch
 from .motion.bone_maps.rigify import CONTROLS
@@ -269,18 +270,20 @@ class RigifyWriter(channel_writer.Writer):
 
     # -- the animator's poses are what is seen, whichever controls made them -------------------------
 
-    def _exact(self, frames: Array) -> tuple[Array, Array, Array]:
-        """Captured orientation, place (armature space) and row numbers at known frames."""
+    @cached_property
+    def _captured(self) -> tuple[Array, Array]:
+        """Orientations and places, canonical axes, of the captured poses. ``(K, B, 4)``, ``(K, B, 3)``."""
+        return self.captured.poses.forward()
+
+    def _exact(self, name: str, frames: Array) -> tuple[Array, Array, np.ndarray]:
+        """Captured orientation and place of a control in armature space, and row numbers."""
+        at = np.searchsorted(self.captured.frames, frames)
+        j = self.captured.poses.skeleton.index(name)
+        q, p = self._captured[0][at, j], self._captured[1][at, j]
         rows = frames.astype(int) - self.captured.first
-        q, p = kinematics.forward(self.captured.clip.skeleton.parents, self.captured.clip.rotations[rows],
-                                  self.captured.clip.local_translations()[rows])  # fmt: skip
-        one = len(self.place.rotation) == 1
-        turn = self.place.rotation if one else self.place.rotation[rows]
-        scale, shift = (self.place.scale, self.place.shift) if one else (
-            self.place.scale[rows], self.place.shift[rows])  # fmt: skip
-        q = rotations.multiply(rotations.inverse(turn)[:, None], q)
-        p = rotations.rotate(rotations.inverse(turn)[:, None], (p - shift[:, None]) / scale[:, None, None])
-        return q, p, rows
+        turn, scale, shift = (_rows(x, rows) for x in (self.place.rotation, self.place.scale, self.place.shift))
+        back = rotations.inverse(turn)
+        return rotations.multiply(back, q), rotations.rotate(back, (p - shift) / scale[:, None]), rows
 
     def keyed_turn(self, k: int, transform: pose_model.ParentTransform) -> tuple[Array, Array]:
         """Where the role is known: the rotation that shows the captured pose."""
@@ -288,16 +291,14 @@ class RigifyWriter(channel_writer.Writer):
         at = self.captured.roles.get(self.roles[name], np.empty(0))
         if not len(at):
             return at, np.empty((0, 4))
-        q, _, rows = self._exact(at)
-        j = self.captured.clip.skeleton.index(name)
-        wanted = q[:, j]
+        wanted, _, rows = self._exact(name, at)
         if name == "torso":
             off = pose_model.orientation(self._against_torso())
-            wanted = rotations.multiply(wanted, rotations.inverse(off if len(off) == 1 else off[rows]))
-        part = lambda m: m if m is None or len(m) == 1 else m[rows]  # noqa: E731
-        here = pose_model.ParentTransform(part(transform.turn), part(transform.place), part(transform.scale))
-        _, _, scale = self._channels(self.infos[k])
-        return at, pose_model.solve_rotation(here, wanted, part(scale))
+            wanted = rotations.multiply(wanted, rotations.inverse(_rows(off, rows)))
+        last = None if transform.scale is None else _rows(transform.scale, rows)
+        here = pose_model.ParentTransform(_rows(transform.turn, rows), _rows(transform.place, rows), last)
+        _, scale = self._unturned(self.infos[k])
+        return at, pose_model.solve_rotation(here, wanted, _rows(scale, rows))
 
     def keyed_place(self, bone: str, made: Array, step: Array) -> tuple[Array, Array]:
         """Where the root is known: the location that shows the captured place."""
@@ -305,15 +306,19 @@ class RigifyWriter(channel_writer.Writer):
         k = self.index["torso"]
         if bone != "torso" or not len(at):
             return super().keyed_place(bone, made, step)
-        _, p, rows = self._exact(at)
-        pelvis = self.captured.clip.skeleton.index("torso")
+        _, p, rows = self._exact("torso", at)
         there = np.array(self.poses[:, k, :3, 3])
-        there[rows] = p[:, pelvis]
+        there[rows] = p
         target = self.wanted_place(k, there)[rows]
         place = armature_io._transform(self.infos, k, self.poses).place[:, :3, :3]
         inverse = np.linalg.inv(np.broadcast_to(place, (len(self.frames), 3, 3)))[rows]
         base = made[rows] - step[rows]
         return at, base + np.einsum("nij,nj->ni", inverse, target - self.poses[rows, k, :3, 3])
+
+
+def _rows(values: Array, rows: np.ndarray) -> Array:
+    """Some frames of ``(F, ...)``; of what does not move, ``(1, ...)``, as many copies as asked for."""
+    return values[rows] if len(values) > 1 else np.repeat(values, len(rows), axis=0)
 
 
 def pose_error_steps(

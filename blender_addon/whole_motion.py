@@ -76,7 +76,8 @@ def channels(character: Character, clip: Clip, first: int, moves: bool = True) -
         (data path, index) -> frames, values[, interpolation]; a control rig's switches included.
     """
     n = len(clip)
-    nothing = Capture(clip, first, np.array([first, first + n - 1], np.float64), {}, np.zeros((n, len(JOINTS)), bool),
-                      np.zeros(n, bool), moves)  # fmt: skip
+    frames = np.arange(first, first + n, dtype=np.float64)
+    nothing = Capture(clip, first, first + n - 1, frames, {}, np.zeros((n, len(JOINTS)), bool), np.zeros(n, bool),
+                      moves)  # fmt: skip
     keys = Keys(float(first), float(first + n - 1), {})
     return character_io.result_channels(character.obj, character.bone_map, nothing, clip, keys)
