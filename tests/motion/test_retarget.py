@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from blender_addon.motion import retarget, rotations
 from blender_addon.motion.bone_maps import BoneMap
@@ -79,11 +77,11 @@ def test_a_round_trip_over_the_canonical_joints_keeps_limbs_chest_head_and_place
     assert c.skeleton.names == back.skeleton.names
 
 
-@settings(max_examples=15, deadline=None)
-@given(st.integers(0, 2**31), st.sampled_from([1, 2, 3, 4, 6]), st.sampled_from([0, 1, 2, 3]))
-def test_chains_of_any_length_share_the_bend_and_keep_its_ends(seed: int, spine: int, neck: int) -> None:
+@pytest.mark.parametrize("spine", [1, 2, 3, 4, 6])
+@pytest.mark.parametrize("neck", [0, 1, 2, 3])
+def test_chains_of_any_length_share_the_bend_and_keep_its_ends(spine: int, neck: int) -> None:
     layout = names(spine, neck, without=() if neck else ("neck",))
-    c = character("t", layout, rng=np.random.default_rng(seed))
+    c = character("t", layout, rng=np.random.default_rng(spine))
     rig = c.rig()
     # an even bend from pelvis to chest, and on to the head: every bone takes its part
     bend = np.array([0.9, 0.2, 0.1])
@@ -97,7 +95,7 @@ def test_chains_of_any_length_share_the_bend_and_keep_its_ends(seed: int, spine:
     for role, count in (("spine", spine), ("neck", neck)):
         steps = [rotations.to_axis_angle(out.rotations[0, b]) for b in rig.bones.roles.get(role, ())]
         share = bend / (count if role == "spine" else count + 1)
-        assert np.allclose(steps, np.broadcast_to(share, (count, 3)), atol=1e-6)
+        assert np.allclose(np.reshape(steps, (count, 3)), share, atol=1e-6)
     again = retarget.to_canonical(out, rig)
     assert rotations.angle_between(again.rotations, q).max() < 1e-6
 
