@@ -9,7 +9,8 @@ from . import jobs, plans, properties
 
 def active_armature(context: bpy.types.Context) -> bpy.types.Object | None:
     """The armature that the panel is about."""
-    obj = context.object
+    layer = context.view_layer  # a timer's context has no `object`
+    obj = layer.objects.active if layer else None
     return obj if obj is not None and obj.type == "ARMATURE" else None
 
 

@@ -27,7 +27,7 @@ def load_post(*_: object) -> None:
     """Another file is open."""
     session = jobs.current()
     if session is not None:
-        session.forget_characters()
+        session.file_closing()
 
 
 @persistent
@@ -43,7 +43,7 @@ def depsgraph_update_post(_scene: object, depsgraph: bpy.types.Depsgraph) -> Non
     """An armature's bones or constraints may have changed."""
     session = jobs.current()
     if session is not None and depsgraph.id_type_updated("ARMATURE"):
-        session.forget_characters()
+        session.bones_changed()
 
 
 HANDLERS = (

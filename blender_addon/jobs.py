@@ -31,8 +31,12 @@ READING, STARTING, SENDING, QUEUED, RUNNING, FETCHING, WRITING = (
 DONE, FAILED, CANCELLED = "DONE", "FAILED", "CANCELLED"
 OVER = (DONE, FAILED, CANCELLED)
 
-SLICE_SECONDS = 0.012
-"""Work per tick on the main thread; a single step of a generator may take longer, hence far below 50 ms."""
+SLICE_SECONDS, SLOW_SLICE_SECONDS = 0.012, 0.02
+"""Work per tick on the main thread, and where Blender itself needs long between two ticks (a heavy scene
+that is drawn for every change): there fewer, longer ones are felt less. One step of a generator may take
+up to 30 ms, and the sum stays below 50."""
+
+SLOW_SECONDS = 0.1
 
 BUSY_SECONDS, WATCH_SECONDS = 0.02, 0.5
 PACKAGE_FOLDER = Path(__file__).resolve().parent
@@ -49,7 +53,8 @@ class Job:
         step, total, eta: the backend's progress; ``eta`` in seconds or None.
         error: why it failed.
         first_progress: seconds from the start to the backend's first answer about it.
-        longest_hold: longest time in seconds that the main thread was held at once.
+        longest_hold: longest time in seconds that the main thread was held at once, by the clock.
+        longest_work: the same in processor time, which a busy computer does not stretch.
     """
 
     def __init__(self, obj: bpy.types.Object, plan: plans.Plan) -> None:
@@ -59,7 +64,7 @@ class Job:
         self.error: LimberError | None = None
         self.began, self.ended = time.monotonic(), 0.0
         self.first_progress: float | None = None
-        self.longest_hold = 0.0
+        self.longest_hold = self.longest_work = 0.0
         self.cancelled = threading.Event()
         self.events: SimpleQueue[conversation.Event] = SimpleQueue()
         self.collected: transfer.Collected | None = None
@@ -78,7 +83,8 @@ class Job:
 
     def facts(self) -> dict[str, Any]:
         """What was measured in Blender, for the Action: seconds, and how long the window was held at most."""
-        return {"seconds": round(self.seconds, 3), "longest_hold_ms": round(1000 * self.longest_hold, 1)}
+        return {"seconds": round(self.seconds, 3), "longest_hold_ms": round(1000 * self.longest_hold, 1),
+                "longest_work_ms": round(1000 * self.longest_work, 1)}  # fmt: skip
 
     def end(self, phase: str, error: LimberError | None = None) -> None:
         """Close it: what its thread still brings is thrown away, and what it half wrote is removed."""
@@ -114,6 +120,8 @@ class Session:
         self.looked_at = False
         self._asked: conversation.Models | None = None
         self._shown: object = None
+        self._draw_again = False
+        self._left, self._slice_seconds = 0.0, SLICE_SECONDS
 
     # -- the backend ---------------------------------------------------------------------------
 
@@ -159,6 +167,19 @@ class Session:
             return self.backend_problem or (self.backend.problem if self.backend else "")
         return {process.STOPPED: "Backend: not running", process.STARTING: "Backend: starting",
                 process.READY: "Backend: ready"}[state]  # fmt: skip
+
+    def model_line(self, bundle: str) -> str:
+        """Which weights a run will use, and their licence; "" while the backend has not told."""
+        if not self.models:
+            return ""
+        chosen = next((m for m in self.models if (m["name"] == bundle if bundle else m.get("default"))), None)
+        if chosen is None:
+            return f"There is no bundle named {bundle!r}"
+        if chosen.get("problem"):
+            return f"Bundle {chosen['name']}: {chosen['problem']}"
+        if not chosen["name"]:
+            return "No trained weights: plain interpolation"
+        return f"Bundle {chosen['name']}, {chosen.get('licence', '')}".rstrip(", ")
 
     # -- runs ----------------------------------------------------------------------------------
 
@@ -212,14 +233,14 @@ class Session:
 
     def data_replaced(self) -> None:
         """Undo or redo: what was being read or written is read or written again."""
-        self.characters.forget()
+        self.characters.doubt()
         for job in self.jobs.values():
             job.put_aside()
         self.wake()
 
-    def forget_characters(self) -> None:
-        """Bones changed: mappings are found again when they are next looked at."""
-        self.characters.forget()
+    def bones_changed(self) -> None:
+        """Perhaps: mappings are looked at again before the next use."""
+        self.characters.doubt()
 
     def close(self) -> None:
         """Cancel everything and end the backend."""
@@ -239,7 +260,7 @@ class Session:
                 job.end(FAILED, LimberError(f"A defect in Limber: {self.defect}. Nothing of yours was changed."))
             again = WATCH_SECONDS
         self._redraw_if_changed()
-        return again
+        return BUSY_SECONDS if again is None and self._draw_again else again
 
     def pump(self) -> float | None:
         """One slice of whatever is to be done.
@@ -247,15 +268,18 @@ class Session:
         Returns:
             Seconds until there is more to do; None: nothing, until :meth:`wake`.
         """
-        busy = False
+        busy, now = False, time.perf_counter()
+        self._slice_seconds = SLOW_SLICE_SECONDS if 0 < self._left < now - SLOW_SECONDS else SLICE_SECONDS
         for job in list(self.jobs.values()):
             if not job.over:
-                began = time.perf_counter()
+                began, worked = time.perf_counter(), time.thread_time()
                 self._advance(job)
                 job.longest_hold = max(job.longest_hold, time.perf_counter() - began)
+                job.longest_work = max(job.longest_work, time.thread_time() - worked)
                 busy = True
         found = self.characters.find_wanted(find_object)
         self._watch_backend()
+        self._left = time.perf_counter() if busy else 0.0
         if busy or found:
             return BUSY_SECONDS
         watching = self.backend is not None and self.backend.state in (process.STARTING, process.READY)
@@ -268,7 +292,8 @@ class Session:
             if obj is None:
                 raise BackendError(f"{job.name} is gone, so its motion was thrown away.")
             if job.phase == READING:
-                if self._slice(job, lambda: transfer.collect(obj, job.plan, self._bone_map(obj))):
+                bone_map = self._bone_map(obj)
+                if bone_map and self._slice(job, lambda: transfer.collect(obj, job.plan, bone_map)):
                     self._converse(job)
             elif job.phase == WRITING:
                 answers, collected = job.answers, job.collected
@@ -283,7 +308,7 @@ class Session:
         """Go on with the job's generator for a while; True when it has come to its end."""
         if job.work is None:
             job.work = make()
-        until = time.perf_counter() + SLICE_SECONDS
+        until = time.perf_counter() + self._slice_seconds
         try:
             while time.perf_counter() < until:
                 next(job.work)
@@ -294,10 +319,16 @@ class Session:
             return True
         return False
 
-    def _bone_map(self, obj: bpy.types.Object) -> BoneMap:
+    def _bone_map(self, obj: bpy.types.Object) -> BoneMap | None:
+        """The armature's map; None: it is being looked for.
+
+        Raises:
+            MappingError: the bones are not understood.
+        """
         character = self.characters.get(obj)
-        if character is None:
-            character = self.characters.find(obj)
+        if character is None or not self.characters.sure(obj):
+            self.characters.want(obj)
+            return None
         if character.bone_map is None:
             raise MappingError(character.problem)
         return character.bone_map
@@ -346,14 +377,17 @@ class Session:
             self.backend_state, self.backend_problem, self.defect, len(self.models), self.characters.version,
             tuple((j.uid, j.phase, j.step, j.total, j.eta and round(j.eta), j.error) for j in self.jobs.values()),
         )  # fmt: skip
-        if shown == self._shown:
+        if shown == self._shown and not self._draw_again:
             return
+        # Once more after the last change: panels take their new places with the drawing after.
+        self._draw_again = shown != self._shown
         self._shown = shown
         manager = bpy.context.window_manager
         for window in manager.windows if manager else ():
             for area in window.screen.areas:
-                if area.type == "VIEW_3D":
-                    area.tag_redraw()
+                for region in area.regions if area.type == "VIEW_3D" else ():
+                    if region.type == "UI":  # the view itself shows nothing of this, and may be slow to draw
+                        region.tag_redraw()
 
 
 def find_object(uid: int) -> bpy.types.Object | None:

@@ -58,7 +58,7 @@ class LIMBER_PT_main(bpy.types.Panel):
             draw_progress(layout, job, width)
         draw_error(layout, session, obj, width)
         draw_review(layout, obj, width)
-        draw_backend(layout, session, width)
+        draw_backend(layout, session, properties.settings(context.scene).bundle, width)
 
 
 def wrapped(layout: bpy.types.UILayout, text: str, width: int, icon: str = "NONE", alert: bool = False) -> None:
@@ -82,15 +82,16 @@ def draw_character(
     box = layout.box()
     box.label(text=obj.name, icon="ARMATURE_DATA")
     character = session.characters.get(obj)
-    if character is None:
+    if not session.characters.sure(obj):
         session.characters.want(obj)
         session.wake()
+    if character is None:
         box.label(text="Looking at the bones ...")
         return
     if character.bone_map is None:
         wrapped(box, character.problem, width, "ERROR", alert=True)
         return
-    box.label(text=mapping.headline(character), icon="CHECKMARK" if not character.missing else "QUESTION")
+    wrapped(box, mapping.headline(character), width, "QUESTION" if character.missing else "CHECKMARK")
     if character.missing:
         names = [name.replace("_", " ") for name in character.missing]
         more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
@@ -182,23 +183,27 @@ def draw_review(layout: bpy.types.UILayout, obj: bpy.types.Object | None, width:
     exact = shown.key_change == 0
     line = f"Largest change to any key: {shown.key_change:g}"
     wrapped(box, line, width, "CHECKMARK" if exact else "ERROR", not exact)
+    column = box.column(align=True)
     for line in shown.comparison.splitlines():
-        wrapped(box, line, width)
+        wrapped(column, line, width, "BLANK1")
     if shown.remark:
         wrapped(box, shown.remark, width, "INFO")
+    column = box.column(align=True)
     if shown.made_by:
-        wrapped(box, shown.made_by, width)
+        wrapped(column, shown.made_by, width)
     if shown.licence:
-        wrapped(box, f"Licence: {shown.licence}", width)
+        wrapped(column, f"Licence: {shown.licence}", width)
 
 
-def draw_backend(layout: bpy.types.UILayout, session: jobs.Session, width: int) -> None:
-    """One quiet line while it works; its last words and Restart when it does not."""
-    state = session.backend_state
-    if state != process.CRASHED:
-        row = layout.row()
-        row.enabled = False
-        row.label(text=session.backend_line())
+def draw_backend(layout: bpy.types.UILayout, session: jobs.Session, bundle: str, width: int) -> None:
+    """Quiet lines while it works; its last words and Restart when it does not."""
+    if session.backend_state != process.CRASHED:
+        column = layout.column()
+        column.active = False
+        wrapped(column, session.backend_line(), width)
+        model = session.model_line(bundle)
+        if model:
+            wrapped(column, model, width)
         return
     box = layout.box()
     wrapped(box, session.backend_line(), width, "ERROR", alert=True)

@@ -16,15 +16,10 @@ RANGES = (
     ("OWN", "Own", "The two frames below"),
 )
 KEEPS = (
-    ("ALL", "All Keys", "Every key in the range stays exactly as it is"),
-    ("SELECTED", "Selected Keys", "Only the selected keys are poses to go through; "
+    ("ALL", "All", "Every key in the range stays exactly as it is"),
+    ("SELECTED", "Selected", "Only the selected keys are poses to go through; "
                                   "the others in the range give way in the result"),
 )  # fmt: skip
-DENSITIES = (
-    ("SPARSE", "Sparse Keys", "As few new keys as the motion needs, to go on working by hand"),
-    ("EVERY", "Every Frame", "One new key on every frame"),
-)
-
 
 def _bundles(settings: bpy.types.PropertyGroup, context: bpy.types.Context, typed: str) -> list[str]:
     """Names of the bundles that the backend has told of."""
@@ -42,7 +37,7 @@ class LimberSettings(bpy.types.PropertyGroup):
     range_mode: bpy.props.EnumProperty(name="Range", items=RANGES, description="Which frames are filled")
     start: bpy.props.IntProperty(name="Start", default=1, description="First frame of the range")
     end: bpy.props.IntProperty(name="End", default=60, description="Last frame of the range")
-    keep: bpy.props.EnumProperty(name="Keep", items=KEEPS, description="Which keys the motion goes through")
+    keep: bpy.props.EnumProperty(name="Keep Keys", items=KEEPS, description="Which keys the motion goes through")
     variations: bpy.props.IntProperty(
         name="Variations", default=1, min=1, max=8, description="How many results one run brings"
     )

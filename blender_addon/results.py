@@ -52,8 +52,15 @@ def write(
         if changed:
             for entry in properties.review(obj).results:
                 entry.remark = CHANGED
-        bpy.ops.ed.undo_push(message=UNDO_MESSAGE)
         made.clear()
+        _undo_step()
+
+
+def _undo_step() -> None:
+    """The run's one undo step. A timer may find no window in its context, and undo wants one."""
+    window = bpy.context.window or next(iter(bpy.context.window_manager.windows), None)
+    with bpy.context.temp_override(window=window):
+        bpy.ops.ed.undo_push(message=UNDO_MESSAGE)
 
 
 def _still_there(obj: bpy.types.Object, collected: Collected) -> bpy.types.Action:
@@ -176,12 +183,14 @@ def _show(
 
 
 def comparison(report: dict[str, Any]) -> str:
-    """The model beside plain interpolation: ``Foot skating: 0.8 cm/s, interpolation 4.1 cm/s``."""
+    """The model beside plain interpolation, a line each."""
     both = report.get("skating")
     if not isinstance(both, dict) or not {"model", "interpolation"} <= both.keys():
         return ""
     model, plain = (100 * float(both[key]) for key in ("model", "interpolation"))
-    return f"Foot skating: {model:.1f} cm/s, interpolation {plain:.1f} cm/s"
+    if report.get("system") == "interpolation":
+        return f"Foot skating: {model:.1f} cm/s"
+    return f"Foot skating: {model:.1f} cm/s\nPlain interpolation: {plain:.1f} cm/s"
 
 
 def made_by(report: dict[str, Any]) -> str:

@@ -15,12 +15,12 @@ from typing import Any
 
 import bpy
 import pytest
-from tests.blender_addon.characters import every_key, key_poses, make_person
 
 import blender_addon
 from blender_addon import jobs, plans, process
 from blender_addon.client import Client, Loopback
 from blender_addon.jobs import Job, Session
+from tests.blender_addon.characters import every_key, key_poses, make_person
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs POSIX signals")
 

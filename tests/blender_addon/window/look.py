@@ -1,0 +1,224 @@
+"""Shows the Limber tab in a real Blender window and presses its buttons; see README.md."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path[:0] = [str(ROOT)]
+
+import blender_addon  # noqa: E402
+from blender_addon import jobs, keyframes  # noqa: E402
+
+OUT = Path(os.environ["OUT"])
+STORY = os.environ.get("LOOK_STORY", "run")
+BEGAN = time.monotonic()
+REPORT: dict[str, Any] = {"blender": bpy.app.version_string, "python": sys.version.split()[0], "story": STORY}
+LONGEST = {"gap_ms": 0.0, "last": 0.0}
+
+
+def character() -> Any:
+    """The armature with the most mapped bones, keyed at four frames."""
+    scene = os.environ.get("LOOK_SCENE", "")
+    if scene:
+        bpy.ops.wm.open_mainfile(filepath=scene, load_ui=False, use_scripts=True)
+    else:
+        bpy.ops.wm.read_homefile(use_empty=True, load_ui=False, use_factory_startup=True)
+    if not scene:
+        from tests.blender_addon.characters import make_person
+
+        make_person()
+    armatures = [o for o in bpy.data.objects if o.type == "ARMATURE" and o.visible_get()]
+    obj = max(armatures, key=lambda o: len(o.data.bones))
+    bpy.ops.object.select_all(action="DESELECT")
+    obj.select_set(True)
+    bpy.context.view_layer.objects.active = obj
+    return obj
+
+
+def key(obj: Any) -> None:
+    """Key every mapped bone at four frames, with some swing."""
+    session = jobs.current()
+    assert session is not None
+    found = session.characters.find(obj)
+    assert found.bone_map is not None, found.problem
+    REPORT["mapping"] = {"preset": found.bone_map.preset, "missing": list(found.missing)}
+    data = obj.animation_data or obj.animation_data_create()
+    data.action = bpy.data.actions.new("Walk")
+    for n, frame in enumerate((1, 20, 45, 60)):
+        for k, (role, bones) in enumerate(found.bone_map.bones.items()):
+            for name in bones:
+                bone = obj.pose.bones[name]
+                bone.rotation_mode = "QUATERNION"
+                angle = 0.25 * math.sin(2.1 * n + k)
+                bone.rotation_quaternion = (math.cos(angle / 2), math.sin(angle / 2), 0, 0)
+                bone.keyframe_insert("rotation_quaternion", frame=frame)
+                if role == "pelvis":
+                    bone.keyframe_insert("location", frame=frame)
+
+
+def open_sidebar() -> None:
+    """Open the sidebar. Its tab is chosen later: before it has been drawn once, choosing crashes Blender 5.2."""
+    for area in bpy.context.window_manager.windows[0].screen.areas:
+        if area.type == "VIEW_3D":
+            area.spaces.active.show_region_ui = True
+            area.tag_redraw()
+
+
+def choose_tab() -> None:
+    """The Limber tab."""
+    for area in bpy.context.window_manager.windows[0].screen.areas:
+        if area.type == "VIEW_3D":
+            next(r for r in area.regions if r.type == "UI").active_panel_category = "Limber"
+            area.tag_redraw()
+
+
+def in_view() -> Any:
+    """The 3D view's context: a timer has none of its own."""
+    window = bpy.context.window_manager.windows[0]
+    area = next(a for a in window.screen.areas if a.type == "VIEW_3D")
+    region = next(r for r in area.regions if r.type == "WINDOW")
+    return bpy.context.temp_override(window=window, area=area, region=region)
+
+
+def press(name: str, **arguments: Any) -> None:
+    """A button, as pressed in the 3D view: with an undo step where it makes one."""
+    with in_view():
+        result = getattr(bpy.ops.limber, name)("EXEC_DEFAULT", True, **arguments)
+    REPORT.setdefault("pressed", []).append([round(time.monotonic() - BEGAN, 1), name, sorted(result)])
+
+
+def stop_backend_process(number: int) -> None:
+    """A signal to the backend's process: SIGSTOP holds a run in the middle."""
+    session = jobs.current()
+    if session is not None and session.backend is not None and session.backend.pid is not None:
+        os.kill(session.backend.pid, number)
+
+
+def measure() -> float:
+    """Every 2 ms: how long was nobody here? That is how long the main thread was held by something."""
+    now = time.perf_counter()
+    session = jobs.current()
+    busy = session is not None and any(not job.over for job in session.jobs.values())
+    if busy and LONGEST["last"]:
+        LONGEST["gap_ms"] = max(LONGEST["gap_ms"], 1000 * (now - LONGEST["last"]))
+    LONGEST["last"] = now if busy else 0.0
+    return 0.002
+
+
+def note() -> None:
+    """What there is to say, into report.json."""
+    session = jobs.current()
+    obj = bpy.context.view_layer.objects.active
+    job = session.job(obj) if session and obj else None
+    if job is not None:
+        REPORT["job"] = {"phase": job.phase, "error": str(job.error or ""), **job.facts(),
+                         "first_progress_ms": job.first_progress and round(1000 * job.first_progress)}
+    if obj is not None:
+        REPORT["results"] = [[r.action.name if r.action else "", r.key_change, r.comparison, r.made_by, r.remark]
+                             for r in obj.limber.results]
+        action = obj.animation_data.action if obj.animation_data else None
+        REPORT["action"] = action.name if action else ""
+        REPORT["keys"] = len(keyframes.read_keys(obj, 1, 250))
+    REPORT["longest_gap_ms"] = round(LONGEST["gap_ms"], 1)
+    REPORT["backend"] = session.backend_line() if session else ""
+    (OUT / "report.json").write_text(json.dumps(REPORT, indent=1), encoding="utf-8")
+
+
+def begin_run() -> None:
+    """Start, and hold the backend so that the middle can be seen."""
+    stop_backend_process(signal.SIGSTOP)
+    press("inbetween")
+
+
+def middle() -> None:
+    """Numbers as a long run reports them: the layout of the bar is what is looked at."""
+    session = jobs.current()
+    assert session is not None
+    for job in session.jobs.values():
+        job.phase, job.step, job.total, job.eta = jobs.RUNNING, 37, 100, 12.0
+
+
+def no_range() -> None:
+    """A range without keys."""
+    settings = bpy.context.scene.limber
+    settings.range_mode, settings.start, settings.end = "OWN", 100, 120
+
+
+STORIES: dict[str, list[tuple[float, Callable[[], None]]]] = {
+    "run": [
+        (10, begin_run),
+        (5, middle),
+        (6, lambda: stop_backend_process(signal.SIGCONT)),
+        (float(os.environ.get("LOOK_PATIENCE", "10")), lambda: press("next_variation")),
+        (6, lambda: press("accept")),
+        (6, lambda: press("make_again")),
+        (6, note),
+    ],
+    "crash": [
+        (10, begin_run),
+        (5, lambda: stop_backend_process(signal.SIGKILL)),
+        (10, lambda: press("restart_backend")),
+        (6, note),
+    ],
+    "errors": [(10, no_range), (1, lambda: press("inbetween")), (6, note)],
+    "empty": [(6, note)],
+}
+"""Seconds after the step before, and what happens then."""
+
+
+def later(function: Callable[[], None]) -> Callable[[], None]:
+    """For a timer: says what went wrong instead of going away in silence."""
+
+    def run() -> None:
+        try:
+            function()
+        except Exception:  # noqa: BLE001  a timer that raises is dropped without a word
+            REPORT.setdefault("errors", []).append(traceback.format_exc())
+        note()
+
+    return run
+
+
+def stage() -> None:
+    """The character, its keys, and where undo goes back to."""
+    blender_addon.register()
+    if STORY != "empty":
+        obj = character()
+        key(obj)
+        bpy.context.scene.limber.variations = 2
+        bpy.context.scene.frame_end = 60
+    with in_view():
+        bpy.ops.ed.undo_push(message="stage")
+
+
+def main() -> None:
+    """One timer goes through the story: while a start script runs there is no window to speak of."""
+    steps = iter([(0.0, stage), (2.0, open_sidebar), (3.0, choose_tab), *STORIES[STORY]])
+    waiting: list[Callable[[], None]] = []
+
+    def tell() -> float | None:
+        if waiting:
+            later(waiting.pop())()
+        seconds, function = next(steps, (0.0, None))
+        if function is None:
+            return None
+        waiting.append(function)
+        return max(seconds, 0.1)
+
+    bpy.app.timers.register(tell, first_interval=1, persistent=True)
+    bpy.app.timers.register(measure, first_interval=1, persistent=True)
+
+
+main()
