@@ -1,4 +1,4 @@
-"""``limber-train prepare | train | evaluate | export``."""
+"""``limber-train prepare | train | evaluate | summary | export``."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ def _parser() -> argparse.ArgumentParser:
     c.add_argument("--data", type=Path, required=True)
     c.add_argument("--report", type=Path, help="folder for metrics.json and tables.md")
     c.add_argument("--most", type=int, default=200, help="windows a row (default: %(default)s)")
+    c = sub.add_parser("summary", help="the table of the README, from the metrics that bundles carry")
+    c.add_argument("bundles", nargs="+", type=Path)
     c = sub.add_parser("export", help="checkpoints -> a measured bundle; the first is what auto takes")
     c.add_argument("checkpoints", nargs="+", type=Path)
     c.add_argument("--data", type=Path, required=True)
@@ -49,7 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0 done, 1 failed with a reason, 2 wrong call."""
     a = _parser().parse_args(arguments)
     try:
-        return {"prepare": _prepare, "train": _train, "evaluate": _evaluate, "export": _export}[a.command](a)
+        commands = {"prepare": _prepare, "train": _train, "evaluate": _evaluate, "summary": _summary,
+                    "export": _export}  # fmt: skip
+        return commands[a.command](a)
     except (LimberError, FloatingPointError, FileNotFoundError, ValueError) as e:
         print(f"limber-train: {e}", file=sys.stderr)
         return 1
@@ -92,6 +96,16 @@ def _evaluate(a: argparse.Namespace) -> int:
         a.report.mkdir(parents=True, exist_ok=True)
         write(table, a.report / "metrics.json")
         (a.report / "tables.md").write_text(text)
+    return 0
+
+
+def _summary(a: argparse.Namespace) -> int:
+    from backend import weights
+
+    from .evaluate import summary
+
+    bundles = [weights.load(path) for path in a.bundles]
+    print(summary({b.name: b.metrics for b in bundles}), end="")
     return 0
 
 

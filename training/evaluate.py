@@ -216,3 +216,24 @@ def timed(system: System, clip: Clip, frames: int = 180, every: int = 30, repeat
         _fill(request, system)
         spent.append(time.perf_counter() - began)
     return float(np.median(spent))
+
+
+def summary(tables: Mapping[str, Mapping[str, Any]]) -> str:
+    """Bundles side by side: joint error in cm, and how far below interpolation it lies.
+
+    Args:
+        tables: bundle name -> its ``metrics.json``.
+    """
+    names = list(tables)
+    head = ["held-out motion", "missing frames", "interpolation", *(f"`{n}`" for n in names)]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    first = tables[names[0]]["inbetween"]
+    for row, gaps in first.items():
+        for gap in gaps:
+            plain = gaps[gap]["interpolation"]["error_cm"]
+            cells = [row, gap, f"{plain:.2f} cm"]
+            for name in names:
+                error = tables[name]["inbetween"][row][gap]["model"]["error_cm"]
+                cells.append(f"{error:.2f} cm ({100 * (1 - error / plain):.0f} % below)")
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
