@@ -11,8 +11,12 @@ import numpy as np
 from . import armature_io
 from .motion import bone_maps
 from .motion.bone_maps import BoneMap
-from .motion.errors import LimberError
+from .motion.errors import LimberError, MappingError
 from .motion.skeleton import Skeleton
+
+
+NEEDED = ("pelvis", "left_hip", "right_hip", "left_knee", "right_knee")
+"""Without these nothing says how a character stands (:func:`.motion.retarget.make_rig`)."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,9 @@ class Characters:
             if isinstance(skeleton, LimberError):
                 raise skeleton
             found = bone_maps.find(skeleton)
+            lacking = [role.replace("_", " ") for role in NEEDED if role not in found.bones]
+            if lacking:
+                raise MappingError(f"no bone was found for {', '.join(lacking)}")
             mapped = sum(len(names) for names in found.bones.values())
             character = Character(signed, bones, found, mapped, tuple(found.missing))
         except LimberError as error:
