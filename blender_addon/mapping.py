@@ -14,7 +14,6 @@ from .motion.bone_maps import BoneMap
 from .motion.errors import LimberError, MappingError
 from .motion.skeleton import Skeleton
 
-
 NEEDED = ("pelvis", "left_hip", "right_hip", "left_knee", "right_knee")
 """Without these nothing says how a character stands (:func:`.motion.retarget.make_rig`)."""
 
