@@ -63,10 +63,11 @@ class Camera:
         self.turn = np.array([[1, 0, 0], [0, np.cos(down), np.sin(down)], [0, -np.sin(down), np.cos(down)]])
         self.focus, self.centre = 1.0, np.zeros(2)
         xs, zs = (low[0], high[0]), (low[2], high[2])
-        seen = self.project(np.array([[x, y, z] for x in xs for y in (0.0, high[1]) for z in zs]))[0]
-        size = seen.max(0) - seen.min(0)
+        seen: Array = self.project(np.array([[x, y, z] for x in xs for y in (0.0, high[1]) for z in zs]))[0]
+        first, last = np.asarray(seen.min(0), np.float64), np.asarray(seen.max(0), np.float64)
+        size = last - first
         self.focus = float(min(0.99 * width / size[0], 0.98 * height / size[1]))
-        self.centre = 0.5 * np.array([width, height]) - 0.5 * self.focus * (seen.max(0) + seen.min(0))
+        self.centre = 0.5 * np.array([width, height]) - 0.5 * self.focus * (first + last)
 
     def project(self, points: Array) -> tuple[Array, Array]:
         """Pixels ``(..., 2)`` and pixels per metre ``(...)`` there."""

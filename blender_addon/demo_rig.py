@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from .motion.errors import LimberError
 
@@ -43,9 +44,10 @@ def _generate(path: str) -> None:
 
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene_files.enable("rigify")
-    bpy.ops.object.armature_human_metarig_add()
+    ops: Any = bpy.ops  # Rigify's operators are in no stub
+    ops.object.armature_human_metarig_add()
     meta = bpy.context.object
-    bpy.ops.pose.rigify_generate()
+    ops.pose.rigify_generate()
     rig = next(o for o in bpy.data.objects if o.type == "ARMATURE" and o != meta)
     rig.name = NAME
     meta.hide_viewport = True
