@@ -17,6 +17,9 @@ SHORTEST = 0.1
 """Seconds; what is shorter is no stance."""
 FADE = 0.13
 """Seconds in which a correction comes and goes."""
+LENIENCE = 2.0
+"""How many times as fast as a recorded foot a filled one may be and still count as standing: it drifts.
+On held-out takes (30 missing frames) 2 cut skating by a quarter against 1; 3 gained no more."""
 FARTHEST = 0.1
 """Of the hip height: no foot is moved farther."""
 
@@ -42,7 +45,7 @@ def hold_feet(clip: Clip, request: Request) -> Clip:
         free = ~request.rotation_known[:, (hip, knee, ankle)].any(1)
         if not free.any():
             continue
-        stands = kinematics.foot_contacts(p[:, (ankle, ball)], clip.fps, clip.hip_height).all(1)
+        stands = kinematics.foot_contacts(p[:, (ankle, ball)], clip.fps / LENIENCE, clip.hip_height).all(1)
         offset = _corrections(p[:, ankle], stands, free, clip.fps, FARTHEST * clip.hip_height)
         moved = free & (np.linalg.norm(offset, axis=1) > 1e-6)
         if not moved.any():
