@@ -58,6 +58,7 @@ def _settled_offsets(clip: Clip, known: Mask) -> Array:
     weights = np.ones((gaps.max() + 1, known.shape[1], 1))  # of every gap and track
     tracks = np.arange(known.shape[1])
     size = np.linalg.norm(before, axis=-1)
+    weighted = offsets
     for attempt in range(_HALVINGS + 1):
         weighted = offsets * weights[gaps, tracks]
         worse = known & (np.linalg.norm(steps(_moved(clip, weighted)), axis=-1) > size * (1 + 1e-6) + 1e-9)
