@@ -71,7 +71,7 @@ class Camera:
 
     def project(self, points: Array) -> tuple[Array, Array]:
         """Pixels ``(..., 2)`` and pixels per metre ``(...)`` there."""
-        p: Array = (points - self.eye) @ self.turn.T
+        p: Any = (points - self.eye) @ self.turn.T
         depth = -p[..., 2]
         return np.stack([p[..., 0], -p[..., 1]], -1) * (self.focus / depth)[..., None] + self.centre, self.focus / depth
 
