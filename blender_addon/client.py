@@ -99,7 +99,7 @@ class Client:
 
     def models(self) -> list[dict[str, Any]]:
         """The bundles, with licence, systems and tasks."""
-        answer = self._json("GET", "/v1/models")
+        answer = self._json("GET", "/v1/models", None, TRANSFER_SECONDS)  # the first one asked for imports torch
         models = answer.get("models") if isinstance(answer, dict) else answer
         if not isinstance(models, list):
             raise BackendError("The backend's list of models makes no sense.")

@@ -1,6 +1,6 @@
 """Runs: from the button to the result, in slices that Blender does not feel.
 
-A :class:`Job` reads keys (main thread, in slices), talks to the backend (its own thread), and
+A :class:`.runs.Job` reads keys (main thread, in slices), talks to the backend (its own thread), and
 writes the result (main thread, in slices; one undo step). The :class:`Session` holds the jobs, one
 an armature at most, and the backend. Blender's data is looked up again by its session number in
 every slice, because undo, loading and deleting leave dangling references behind.
@@ -16,7 +16,7 @@ import time
 import traceback
 from collections.abc import Callable, Generator
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import Any
 
 import bpy
@@ -24,12 +24,25 @@ import bpy
 from . import client, conversation, mapping, plans, preferences, process, results, transfer
 from .motion.bone_maps import BoneMap
 from .motion.errors import BackendError, InvalidRequestError, JobCancelled, LimberError, MappingError
+from .runs import (
+    CANCELLED,
+    DONE,
+    FAILED,
+    FETCHING,
+    OVER,
+    QUEUED,
+    READING,
+    RUNNING,
+    SENDING,
+    STARTING,
+    WRITING,
+    Job,
+)
 
-READING, STARTING, SENDING, QUEUED, RUNNING, FETCHING, WRITING = (
-    "READING", "STARTING", "SENDING", "QUEUED", "RUNNING", "FETCHING", "WRITING",
-)  # fmt: skip
-DONE, FAILED, CANCELLED = "DONE", "FAILED", "CANCELLED"
-OVER = (DONE, FAILED, CANCELLED)
+__all__ = [
+    "CANCELLED", "DONE", "FAILED", "FETCHING", "OVER", "QUEUED", "READING", "RUNNING", "SENDING", "STARTING",
+    "WRITING", "Job", "Session", "close_session", "current", "find_object", "open_session",
+]  # fmt: skip
 
 SLICE_SECONDS, SLOW_SLICE_SECONDS = 0.012, 0.02
 """Work per tick on the main thread, and where Blender itself needs long between two ticks (a heavy scene
@@ -40,66 +53,6 @@ SLOW_SECONDS = 0.1
 
 BUSY_SECONDS, WATCH_SECONDS = 0.02, 0.5
 PACKAGE_FOLDER = Path(__file__).resolve().parent
-
-
-class Job:
-    """One run on one armature.
-
-    Attributes:
-        uid: session number of the armature object; survives renaming and undo.
-        name: the object's name when it was started, for messages.
-        plan: what was asked for.
-        phase: one of the names above.
-        step, total, eta: the backend's progress; ``eta`` in seconds or None.
-        error: why it failed.
-        first_progress: seconds from the start to the backend's first answer about it.
-        longest_hold: longest time in seconds that the main thread was held at once, by the clock.
-        longest_work: the same in processor time, which a busy computer does not stretch.
-    """
-
-    def __init__(self, obj: bpy.types.Object, plan: plans.Plan) -> None:
-        self.uid, self.name, self.plan = obj.session_uid, obj.name, plan
-        self.phase, self.step, self.total = READING, 0, 0
-        self.eta: float | None = None
-        self.error: LimberError | None = None
-        self.began, self.ended = time.monotonic(), 0.0
-        self.first_progress: float | None = None
-        self.longest_hold = self.longest_work = 0.0
-        self.cancelled = threading.Event()
-        self.events: SimpleQueue[conversation.Event] = SimpleQueue()
-        self.collected: transfer.Collected | None = None
-        self.answers: transfer.Answers | None = None
-        self.work: Generator[None, None, Any] | None = None
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more will happen."""
-        return self.phase in OVER
-
-    @property
-    def seconds(self) -> float:
-        """How long it has been running, or ran."""
-        return (self.ended or time.monotonic()) - self.began
-
-    def facts(self) -> dict[str, Any]:
-        """What was measured in Blender, for the Action: seconds, and how long the window was held at most."""
-        return {"seconds": round(self.seconds, 3), "longest_hold_ms": round(1000 * self.longest_hold, 1),
-                "longest_work_ms": round(1000 * self.longest_work, 1)}  # fmt: skip
-
-    def end(self, phase: str, error: LimberError | None = None) -> None:
-        """Close it: what its thread still brings is thrown away, and what it half wrote is removed."""
-        if self.over:
-            return
-        self.phase, self.error, self.ended = phase, error, time.monotonic()
-        self.cancelled.set()
-        self.put_aside()
-        self.collected = self.answers = None
-
-    def put_aside(self) -> None:
-        """Stop reading or writing in the middle; a generator cleans up after itself."""
-        if self.work is not None:
-            self.work.close()
-            self.work = None
 
 
 class Session:
@@ -160,6 +113,17 @@ class Session:
             self.backend = None
         self.backend_problem = ""
 
+    def restart_backend(self) -> None:
+        """End it and start it anew; what failed because of it is over and said.
+
+        Raises:
+            BackendError: as :meth:`start_backend`.
+        """
+        self.stop_backend()
+        self.defect = ""
+        self.jobs = {uid: job for uid, job in self.jobs.items() if job.phase != FAILED}
+        self.start_backend()
+
     def backend_line(self) -> str:
         """One line about the backend, for people."""
         state = self.backend_state
@@ -179,7 +143,7 @@ class Session:
             return f"Bundle {chosen['name']}: {chosen['problem']}"
         if not chosen["name"]:
             return "No trained weights: plain interpolation"
-        return f"Bundle {chosen['name']}, {chosen.get('licence', '')}".rstrip(", ")
+        return f"Bundle: {chosen['name']}. {chosen.get('licence', '')}".strip()
 
     # -- runs ----------------------------------------------------------------------------------
 

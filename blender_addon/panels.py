@@ -7,7 +7,7 @@ import textwrap
 import bpy
 
 from . import checks, jobs, mapping, process, properties, review
-from .motion.errors import InvalidRequestError, LimberError
+from .motion.errors import BackendError, InvalidRequestError, LimberError
 
 CATEGORY = "Limber"
 PHASES = {
@@ -147,7 +147,8 @@ def draw_error(
 ) -> None:
     """Why the last run failed: the field, what is wrong, and what to do."""
     job = session.job(obj)
-    if job is not None and job.phase == jobs.FAILED and job.error is not None:
+    told_below = session.backend_state == process.CRASHED and isinstance(job and job.error, BackendError)
+    if job is not None and job.phase == jobs.FAILED and job.error is not None and not told_below:
         box = layout.box()
         for n, line in enumerate(error_lines(job.error)):
             wrapped(box, line, width, "ERROR" if n == 0 else "NONE", alert=n == 0)
@@ -192,7 +193,7 @@ def draw_review(layout: bpy.types.UILayout, obj: bpy.types.Object | None, width:
     if shown.made_by:
         wrapped(column, shown.made_by, width)
     if shown.licence:
-        wrapped(column, f"Licence: {shown.licence}", width)
+        wrapped(column, shown.licence, width)
 
 
 def draw_backend(layout: bpy.types.UILayout, session: jobs.Session, bundle: str, width: int) -> None:
@@ -210,6 +211,7 @@ def draw_backend(layout: bpy.types.UILayout, session: jobs.Session, bundle: str,
     if session.backend is not None:
         for line in session.backend.last_lines(LINES_SHOWN):
             wrapped(box, line, width)
+    wrapped(box, "Your keys are as they were.", width)
     box.operator("limber.restart_backend", icon="FILE_REFRESH")
 
 

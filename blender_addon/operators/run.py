@@ -128,9 +128,8 @@ class LIMBER_OT_restart_backend(bpy.types.Operator):
         session = jobs.current()
         if session is None:
             return {"CANCELLED"}
-        session.stop_backend()
         try:
-            session.start_backend()
+            session.restart_backend()
         except LimberError as error:
             return report(self, error)
         return {"FINISHED"}

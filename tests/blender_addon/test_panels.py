@@ -191,8 +191,8 @@ def test_which_weights_will_be_used(addon: None) -> None:
                       {"name": "research", "default": False, "licence": "CC BY-NC 4.0", "problem": ""},
                       {"name": "broken", "default": False, "problem": "no config.json"},
                       {"name": "", "default": False, "licence": "none needed", "problem": ""}]  # fmt: skip
-    assert session.model_line("") == "Bundle open, CC BY 4.0"
-    assert session.model_line("research") == "Bundle research, CC BY-NC 4.0"
+    assert session.model_line("") == "Bundle: open. CC BY 4.0"
+    assert session.model_line("research") == "Bundle: research. CC BY-NC 4.0"
     assert session.model_line("broken") == "Bundle broken: no config.json"
     assert "no bundle named 'other'" in session.model_line("other")
     session.models = [{"name": "", "default": True, "licence": "none needed", "problem": ""}]

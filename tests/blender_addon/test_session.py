@@ -228,6 +228,7 @@ def test_backend_killed_mid_run(session: Session, person: Any, untouched: Callab
     assert session.backend_state == process.CRASHED
     assert untouched()
     assert bpy.ops.limber.restart_backend() == {"FINISHED"}
+    assert session.job(person) is None
     assert bpy.ops.limber.inbetween() == {"FINISHED"}
     assert person.animation_data.action.name == "Walk Limber 1"
 
