@@ -150,7 +150,8 @@ def collect(obj: bpy.types.Object, plan: Plan, bone_map: BoneMap) -> Generator[N
 def _read_keys(obj: bpy.types.Object, plan: Plan) -> Generator[None, None, Keys]:
     """Every key that is kept, a few bones a step."""
     channels: dict[keyframes.ChannelId, keyframes.KeyedChannel] = {}
-    bones = ["", *(bone.name for bone in obj.pose.bones)]
+    found = (keyframes.split_path(curve.data_path) for curve in actions.fcurves(obj))
+    bones = list(dict.fromkeys(split[0] for split in found if split is not None))
     for at in range(0, len(bones), BONES_AT_ONCE):
         part = keyframes.read_keys(obj, plan.start, plan.end, plan.keep == "SELECTED", bones[at : at + BONES_AT_ONCE])
         channels.update(part.channels)

@@ -147,6 +147,8 @@ def middle() -> None:
     session = jobs.current()
     assert session is not None
     for job in session.jobs.values():
+        if job.phase in (jobs.READING, jobs.WRITING):
+            continue  # its own work would stop
         job.phase, job.step, job.total, job.eta = jobs.RUNNING, 37, 100, 12.0
 
 
