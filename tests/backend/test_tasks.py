@@ -83,7 +83,8 @@ def test_any_rate_length_and_keys(tiny: System, seed: int, fps: float, frames: i
     assert clip.rotations[known].tobytes() == request.clip.rotations[known].tobytes()
     baseline = interpolation.fill(request)
     assert (result.baseline.rotations == baseline.rotations).all()
-    if known.any(1).sum() < frames and fps <= 30:  # where there is room, the model says something
+    keyed = np.flatnonzero(known.any(1))
+    if np.diff(keyed).max(initial=0) > 1 and fps <= 30:  # between keys, the model says something
         assert not np.array_equal(clip.rotations, baseline.rotations)
     # beyond the first and the last key the pose is held
     at = np.flatnonzero(known.any(1) | request.root_known)
