@@ -132,6 +132,7 @@ def discard(obj: Any, action: Any | None = None, remove: bool = True) -> None:
     action = action or (data.action if data else None)
     if not is_result(action):
         raise LimberError("The present Action is not a result of Limber, there is nothing to discard.")
+    assert action is not None
     original = original_of(action)
     if data is not None and data.action == action:
         check_editable(obj)

@@ -129,7 +129,8 @@ def joint_mask(bone_map: BoneMap, roles: Mapping[str, Array], first: int, last: 
     columns = {role: [INDEX[j] for j in _JOINTS_OF.get(role, (role,))] for role in bone_map.bones}
     present = {j for found in columns.values() for j in found}
     for role, frames in roles.items():
-        out[np.ix_(frames.astype(int) - first, columns.get(role, []))] = True
+        for j in columns.get(role, ()):
+            out[frames.astype(int) - first, j] = True
     for j in range(1, len(JOINTS)):  # no bone: it always goes with its parent
         if j not in present:
             out[:, j] = out[:, PARENTS[j]]

@@ -17,6 +17,7 @@ from .motion.rotations import Array
 from .pose_model import euler_order
 
 TURN = 2 * math.pi
+Start = Sequence[float] | Array | None
 
 
 def channel_values(q: Array, mode: str, frames: Array, anchor_frames: Array, anchors: Array) -> Array:
@@ -37,8 +38,7 @@ def channel_values(q: Array, mode: str, frames: Array, anchor_frames: Array, anc
     walk = _axis_angles if mode == "AXIS_ANGLE" else _eulers
     out = np.empty((len(q), 4 if mode == "AXIS_ANGLE" else 3))
     if not len(anchor_frames):
-        start = (0.0, 0.0, 1.0, 0.0) if mode == "AXIS_ANGLE" else None
-        walk(q, mode, range(len(q)), start, out)
+        walk(q, mode, range(len(q)), None, out)
         return out
     first = int(np.searchsorted(frames, anchor_frames[0]))
     walk(q, mode, range(first - 1, -1, -1), anchors[0], out)
@@ -67,7 +67,7 @@ def _near(angle: float, reference: float) -> float:
     return angle + TURN * round((reference - angle) / TURN)
 
 
-def _eulers(q: Array, mode: str, order: Sequence[int], start: Sequence[float] | None, out: Array) -> None:
+def _eulers(q: Array, mode: str, order: Sequence[int], start: Start, out: Array) -> None:
     """Walk through frames in ``order``, from ``start`` on; writes rows of ``out``."""
     if not len(order):
         return
@@ -89,9 +89,9 @@ def _eulers(q: Array, mode: str, order: Sequence[int], start: Sequence[float] | 
         row[where[0]], row[where[1]], row[where[2]] = a, b, c
 
 
-def _axis_angles(q: Array, mode: str, order: Sequence[int], start: Sequence[float], out: Array) -> None:
+def _axis_angles(q: Array, mode: str, order: Sequence[int], start: Start, out: Array) -> None:
     """As :func:`_eulers`, for angle and axis."""
-    before = [float(x) for x in start]
+    before = [0.0, 0.0, 1.0, 0.0] if start is None else [float(x) for x in start]
     for f in order:
         w, x, y, z = (float(c) for c in q[f])
         n = math.sqrt(x * x + y * y + z * z)

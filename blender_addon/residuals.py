@@ -8,12 +8,15 @@ between them, held beyond the first and last, and added to what was generated.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .motion import rotations
 from .motion.rotations import Array
 
+Indices = NDArray[np.intp]
 
-def _between(times: Array, at: Array) -> tuple[Array, Array, Array]:
+
+def _between(times: Array, at: Array) -> tuple[Indices, Indices, Array]:
     """Neighbouring indices and the fraction between them; ends are held. 3 x ``(n,)``."""
     at = np.clip(at, times[0], times[-1])
     low = np.clip(np.searchsorted(times, at, side="right") - 1, 0, max(len(times) - 2, 0))
