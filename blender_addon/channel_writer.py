@@ -51,6 +51,7 @@ class Writer:
             else:
                 self.poses[:, k] = self.follow(k)
         if self.pelvis:
+            yield 1.0
             self._carry(self.pelvis, self.place.back(p[self.pelvis]), world)
         return self.out
 
