@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import bpy
 import numpy as np
@@ -52,7 +53,7 @@ class Characters:
     def get(self, obj: bpy.types.Object) -> Character | None:
         """What is known about ``obj``, perhaps doubted; None: nothing yet."""
         character = self._known.get(obj.session_uid)
-        return character if character is not None and character.bones == len(obj.data.bones) else None
+        return character if character is not None and character.bones == len(_bones(obj)) else None
 
     def sure(self, obj: bpy.types.Object) -> bool:
         """Whether what is known about ``obj`` still holds."""
@@ -125,9 +126,14 @@ class Characters:
         return character
 
 
+def _bones(obj: bpy.types.Object) -> Any:
+    """An armature object's bones (typed Any: the stubs do not know which kind of data an object has)."""
+    return obj.data.bones  # type: ignore[union-attr]
+
+
 def signature(obj: bpy.types.Object) -> int:
     """Of the names, parents and rest places of an armature's bones; a millisecond for 700."""
-    bones = obj.data.bones
+    bones = _bones(obj)
     places = np.empty(3 * len(bones), np.float32)
     bones.foreach_get("head_local", places)
     return hash((tuple((bone.name, bone.parent and bone.parent.name) for bone in bones), places.tobytes()))

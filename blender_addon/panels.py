@@ -34,14 +34,14 @@ class LIMBER_PT_main(bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Called by Blender for every drawing."""
-        session = jobs.current()
-        if session is None:
+        session, layout = jobs.current(), self.layout
+        if session is None or layout is None:
             return
         if not session.looked_at:
             session.looked_at = True
             session.wake()
         width = context.region.width if context.region else 300
-        obj, layout = checks.active_armature(context), self.layout
+        obj = checks.active_armature(context)
         draw_character(layout, obj, session, width)
         job = checks.running(obj)
         column = layout.column()
@@ -58,13 +58,16 @@ class LIMBER_PT_main(bpy.types.Panel):
             draw_progress(layout, job, width)
         draw_error(layout, session, obj, width)
         draw_review(layout, obj, width)
-        draw_backend(layout, session, properties.settings(context.scene).bundle, width)
+        reviewing = obj is not None and properties.under_review(obj)  # the result says its own bundle
+        bundle = properties.settings(context.scene).bundle
+        draw_backend(layout, session, "" if reviewing else session.model_line(bundle), width)
 
 
 def wrapped(layout: bpy.types.UILayout, text: str, width: int, icon: str = "NONE", alert: bool = False) -> None:
     """A label over as many lines as the sidebar's width needs; Blender cuts long ones off."""
     scale = bpy.context.preferences.system.ui_scale
-    characters = max(16, int((width / scale - 60) / 6.2))
+    used = 60 if icon == "NONE" else 82
+    characters = max(16, int((width / scale - used) / 6.2))
     column = layout.column(align=True)
     column.alert = alert
     column.scale_y = 0.8
@@ -196,13 +199,12 @@ def draw_review(layout: bpy.types.UILayout, obj: bpy.types.Object | None, width:
         wrapped(column, shown.licence, width)
 
 
-def draw_backend(layout: bpy.types.UILayout, session: jobs.Session, bundle: str, width: int) -> None:
+def draw_backend(layout: bpy.types.UILayout, session: jobs.Session, model: str, width: int) -> None:
     """Quiet lines while it works; its last words and Restart when it does not."""
     if session.backend_state != process.CRASHED:
         column = layout.column()
         column.active = False
         wrapped(column, session.backend_line(), width)
-        model = session.model_line(bundle)
         if model:
             wrapped(column, model, width)
         return

@@ -155,11 +155,11 @@ class Backend:
         Raises:
             BackendError: the program cannot be started at all.
         """
-        hidden = {"creationflags": subprocess.CREATE_NO_WINDOW} if sys.platform == "win32" else {}
+        hidden = subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0
         try:
             process = subprocess.Popen(
                 self.command, cwd=self.folder, env=child_environment(self.folder, self.variables), shell=False,
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, **hidden,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, creationflags=hidden,
             )  # fmt: skip
         except OSError as error:
             self.problem = f"The backend cannot be started: {error}. Check the Python in Limber's preferences."

@@ -8,6 +8,13 @@ import bpy
 from .. import checks, review
 
 
+def chosen(context: bpy.types.Context) -> bpy.types.Object:
+    """The armature that is decided on; ``poll`` has seen that there is one."""
+    obj = checks.active_armature(context)
+    assert obj is not None
+    return obj
+
+
 class _Decision:
     """Operators that need results under review."""
 
@@ -30,7 +37,7 @@ class LIMBER_OT_accept(_Decision, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Keep it."""
-        review.accept(checks.active_armature(context))
+        review.accept(chosen(context))
         return {"FINISHED"}
 
 
@@ -42,7 +49,7 @@ class LIMBER_OT_discard(_Decision, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Throw them away."""
-        review.discard(checks.active_armature(context))
+        review.discard(chosen(context))
         return {"FINISHED"}
 
 
@@ -66,7 +73,7 @@ class LIMBER_OT_next_variation(_Decision, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Show it."""
-        review.show_next(checks.active_armature(context), self.step)
+        review.show_next(chosen(context), self.step)
         return {"FINISHED"}
 
 
