@@ -1,0 +1,144 @@
+"""What is measured on: held-out windows of a prepared cache, or of any folder of clips."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from blender_addon.motion import bone_maps, bvh, npz, npz_archive, retarget
+from blender_addon.motion.clip import Clip
+from blender_addon.motion.errors import LimberError
+from blender_addon.motion.skeleton import JOINTS
+
+from .. import metrics
+from ..prepare import cache as cache_file
+from ..prepare.cache import FPS, Cache, Entry
+
+PAST = 10
+OFFSET = 40
+SETS: Mapping[str, tuple[str, str]] = {
+    "bandai_namco takes": ("bandai_namco", "takes"),
+    "bandai_namco groups": ("bandai_namco", "test"),
+    "cmu subjects": ("cmu", "test"),
+    "reactidle takes": ("reactidle", "test"),
+}
+"""Row -> source and split."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of every table.
+
+    Attributes:
+        entries: the clips that are measured.
+        scale: the clips that L2P's deviation comes from.
+        validation: the clips that the filters' settings are chosen on.
+    """
+
+    entries: tuple[Entry, ...]
+    scale: tuple[Entry, ...]
+    validation: tuple[Entry, ...]
+
+
+def rows(cache: Cache, names: Sequence[str] | None = None) -> dict[str, Row]:
+    """The rows that a cache has clips for.
+
+    A source without a name in :data:`SETS` has rows "<source> test" and "<source> takes". A source
+    without training or validation clips (a folder that was only read to be measured) is scaled by, and
+    its filters are set on, the measured clips themselves: in the filters' favour.
+
+    Args:
+        names: of :data:`SETS`, to take these alone; those the cache has no clips of are named on
+            standard output.
+    """
+    wanted = dict(SETS) if names is None else {n: SETS[n] for n in names}
+    if names is None:
+        named = {source for source, _ in SETS.values()}
+        for source in sorted({e.source for e in cache.entries} - named):
+            wanted |= {f"{source} {split}": (source, split) for split in ("test", "takes")}
+    found = {}
+    for name, (source, split) in wanted.items():
+        entries = cache.select(split, [source])
+        if not entries:
+            if name in SETS:
+                print(f"{name}: no clips in this cache, left out", flush=True)
+            continue
+        scale, validation = (tuple(cache.select(s, [source]) or entries) for s in ("train", "validation"))
+        found[name] = Row(tuple(entries), scale, validation)
+    return found
+
+
+def windows(cache: Cache, entries: Sequence[Entry], length: int, most: int, past: int = PAST) -> list[Clip]:
+    """Windows of ``length`` frames every ``OFFSET`` frames, evenly thinned to at most ``most``.
+
+    Each faces +Z at frame ``past - 1``, about the origin (:func:`metrics.facing_window`).
+    """
+    found = [(e, s) for e in entries for s in range(0, e.length - length + 1, OFFSET)]
+    if len(found) > most:
+        found = [found[i] for i in np.linspace(0, len(found) - 1, most).round().astype(int)]
+    return [metrics.facing_window(cache.clip(e).slice(s, s + length), past - 1) for e, s in found]
+
+
+def statistics(cache: Cache, entries: Sequence[Entry], length: int = 65,
+               most: int = 2000) -> metrics.PositionStatistics:  # fmt: skip
+    """The scale of L2P from windows of these clips; from shorter ones where every clip is shorter."""
+    length = min(length, max(e.length for e in entries))
+    return metrics.position_statistics(windows(cache, entries, length, most))
+
+
+# -- any folder of clips -----------------------------------------------------------------------------
+
+
+def load(path: Path) -> Cache:
+    """A prepared cache, or a folder of ``.bvh`` and ``.npz`` clips (Limber's own or AMASS').
+
+    A folder's clips are put on the canonical joints by the product's own retargeting and resampled to
+    30 fps; all of them are measured. What cannot be read is named, with its reason.
+
+    Raises:
+        ValueError: nothing in the folder can be read.
+        LimberError: a file that is no cache.
+    """
+    if not path.is_dir():
+        return cache_file.load(path)
+    clips, refused = [], []
+    for file in sorted(f for f in path.rglob("*") if f.suffix.lower() in (".bvh", ".npz")):
+        try:
+            clips.append((str(file.relative_to(path).with_suffix("")), _read(file)))
+        except LimberError as error:
+            refused.append(f"left out: {file}: {error}")
+    if refused:
+        print("\n".join(refused), flush=True)
+    if not clips:
+        reason = f"; {refused[0]}" if refused else ""
+        raise ValueError(f"no usable .bvh or .npz clip in {path}{reason}")
+    return _gather(path.resolve().name, clips)
+
+
+def _read(file: Path) -> Clip:
+    """One file on the canonical joints at 30 fps."""
+    if file.suffix.lower() == ".bvh":
+        clip = bvh.load(file)
+    else:
+        amass = npz_archive.read(file, str(file), ("poses", "pose_body"))
+        clip = npz.load_amass(file) if amass else npz.load_clip(file)
+    if clip.skeleton.names != JOINTS or clip.translations is not None:
+        rig = retarget.make_rig(clip.skeleton, bone_maps.find(clip.skeleton), clip)
+        clip = retarget.to_canonical(clip, rig)
+    return clip.resample(FPS)
+
+
+def _gather(source: str, clips: Sequence[tuple[str, Clip]]) -> Cache:
+    """Clips as a cache in memory, all of them "test" clips of one source."""
+    entries, at = [], 0
+    for number, (name, clip) in enumerate(clips):
+        entries.append(Entry(name, source, name, "test", at, len(clip), number))
+        at += len(clip)
+    return Cache(
+        np.concatenate([c.rotations for _, c in clips]).astype(np.float32),
+        np.concatenate([c.root_positions for _, c in clips]).astype(np.float32),
+        np.stack([c.skeleton.offsets for _, c in clips]).astype(np.float32), tuple(entries),
+    )  # fmt: skip
