@@ -34,6 +34,9 @@ class Window:
         rotation_known: ``(B, T, 22)`` bool.
         root_known: ``(B, T)`` bool.
         valid: ``(B, T)`` bool, False for padding at the end.
+        confidence: ``(B, T, 22)`` in 0..1, how far values that are not known may be trusted: above 0
+            they are observed, and stay in the filling; None: not at all.
+        root_confidence: ``(B, T)``, the same of the root's place.
     """
 
     rotations: Tensor
@@ -42,10 +45,28 @@ class Window:
     rotation_known: Tensor
     root_known: Tensor
     valid: Tensor
+    confidence: Tensor | None = None
+    root_confidence: Tensor | None = None
 
     def to(self, device: torch.device) -> Window:
         """The same window on another device."""
-        return Window(*(getattr(self, f.name).to(device) for f in fields(self)))
+        values = (getattr(self, f.name) for f in fields(self))
+        return Window(*(v if v is None else v.to(device) for v in values))
+
+    def observed(self) -> tuple[Tensor, Tensor]:
+        """What stays in the filling: known or trusted to some degree. ``(B, T, 22), (B, T)`` bool."""
+        turned, placed = self.rotation_known, self.root_known
+        if self.confidence is not None:
+            turned = turned | (self.confidence > 0)
+        if self.root_confidence is not None:
+            placed = placed | (self.root_confidence > 0)
+        return turned, placed
+
+    def trust(self) -> tuple[Tensor, Tensor]:
+        """Confidence in what is observed but not known, 0 elsewhere. ``(B, T, 22), (B, T)``."""
+        turned = torch.zeros_like(self.rotations[..., 0]) if self.confidence is None else self.confidence
+        placed = torch.zeros_like(self.root[..., 0]) if self.root_confidence is None else self.root_confidence
+        return turned * ~self.rotation_known, placed * ~self.root_known
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,31 +182,37 @@ def neighbours(known: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def interpolate(window: Window) -> Window:
-    """Everything unknown interpolated from what is known, as ``motion.interpolation.fill``."""
-    before, after, t = neighbours(window.rotation_known)
+    """Everything that is not observed interpolated from what is, as ``motion.interpolation.fill``."""
+    rotation_known, root_known = window.observed()
+    before, after, t = neighbours(rotation_known)
     q = window.rotations
     a = q.gather(1, before[..., None].expand_as(q))
     b = q.gather(1, after[..., None].expand_as(q))
     turned = torch.where((t == 0)[..., None], a, slerp(a, b, t))
-    nowhere = ~window.rotation_known.any(1, keepdim=True)  # (B, 1, 22)
+    nowhere = ~rotation_known.any(1, keepdim=True)  # (B, 1, 22)
     rest = torch.zeros(4, dtype=q.dtype, device=q.device)
     rest[0] = 1
     turned = torch.where(nowhere[..., None], rest, turned)
-    before, after, t = neighbours(window.root_known)
+    before, after, t = neighbours(root_known)
     r = window.root
     a = r.gather(1, before[..., None].expand_as(r))
     b = r.gather(1, after[..., None].expand_as(r))
     root = a + (b - a) * t[..., None]
-    nowhere = ~window.root_known.any(1, keepdim=True)
+    nowhere = ~root_known.any(1, keepdim=True)
     stand = torch.tensor([0.0, 1.0, 0.0], dtype=r.dtype, device=r.device)
     root = torch.where(nowhere[..., None], stand, root)
     return replace(window, rotations=turned, root=root)
 
 
 def anchor(window: Window) -> Tensor:
-    """The last known frame before the first unknown one, else the first known one. ``(B,)``."""
+    """The last known frame before the first unknown one, else the first known one. ``(B,)``.
+
+    Where nothing is known, what is observed counts.
+    """
     known = window.rotation_known[..., 0] & window.root_known  # (B, T)
-    any_known = torch.where(known.any(1, keepdim=True), known, window.rotation_known.any(-1))
+    some = window.rotation_known.any(-1)
+    some = torch.where(some.any(1, keepdim=True), some, window.observed()[0].any(-1))
+    any_known = torch.where(known.any(1, keepdim=True), known, some)
     n = known.shape[1]
     frames = torch.arange(n, device=known.device)
     first = torch.where(any_known, frames, n).amin(1).clamp(max=n - 1)  # (B,)
@@ -242,8 +269,9 @@ class Inputs:
         base: ``(B, T, 135)`` the filling: 6D rotations and root.
         positions: ``(B, T, 22, 3)`` the filling's joints, x and z relative to its root.
         rotation_known: ``(B, T, 22)``; root_known: ``(B, T)``; valid: ``(B, T)``.
-        since, until: ``(B, T)`` frames since the last and until the next known pose.
+        since, until: ``(B, T)`` frames since the last and until the next observed pose.
         offsets: ``(B, 22, 3)``.
+        trust: ``(B, T, 23)`` confidence in what is observed but not known: joints, then the root.
     """
 
     base: Tensor
@@ -254,6 +282,7 @@ class Inputs:
     since: Tensor
     until: Tensor
     offsets: Tensor
+    trust: Tensor
 
 
 def inputs(filled: Window) -> Inputs:
@@ -262,10 +291,12 @@ def inputs(filled: Window) -> Inputs:
     base = torch.cat((torch.cat((m[..., 0], m[..., 1]), -1).flatten(2), filled.root), -1)  # (B, T, 135)
     _, positions = forward_kinematics(m, filled.root, filled.offsets)
     ground = filled.root * torch.tensor([1.0, 0, 1.0], dtype=m.dtype, device=m.device)
-    before, after, _ = neighbours(filled.rotation_known.any(-1))
+    before, after, _ = neighbours(filled.observed()[0].any(-1))
     frames = torch.arange(base.shape[1], device=base.device)
+    turned, placed = filled.trust()
     return Inputs(base, positions - ground[:, :, None], filled.rotation_known, filled.root_known, filled.valid,
-                  (frames - before).to(base.dtype), (after - frames).to(base.dtype), filled.offsets)  # fmt: skip
+                  (frames - before).to(base.dtype), (after - frames).to(base.dtype), filled.offsets,
+                  torch.cat((turned, placed[..., None]), -1).to(base.dtype))  # fmt: skip
 
 
 REACHES = (8, 20, 60)
@@ -287,7 +318,7 @@ def momentum(x: Inputs) -> Tensor:
     known = torch.cat((x.rotation_known, x.root_known[..., None]), -1)  # (B, T, 23)
     before, after, _ = neighbours(known)
     frames = torch.arange(known.shape[1], device=known.device)[None, :, None]
-    inside = ~known & (before < frames) & (after > frames)
+    inside = ~known & ~(x.trust > 0) & (before < frames) & (after > frames)
     gap = (after - before).clamp(min=1)  # (B, T, 23)
     widths = torch.tensor([6] * J + [3], device=known.device)
     wide = lambda m: m.repeat_interleave(widths, -1, output_size=CHANNELS)  # noqa: E731 - (B, T, 23) -> (B, T, 135)
@@ -310,6 +341,7 @@ def momentum(x: Inputs) -> Tensor:
 def _tangents(known: Tensor, inside: Tensor, gap: Tensor, slope: Tensor, step: Tensor,
               wide: Callable[[Tensor], Tensor]) -> Tensor:  # fmt: skip
     """Speed at known frames, channels a frame. ``(B, T, 135)``."""
+
     def shifted(v: Tensor, by: int) -> Tensor:  # the neighbour's value, zero beyond the ends
         out = torch.zeros_like(v)
         if by > 0:

@@ -153,7 +153,7 @@ class Service:
         if request.system == "auto":
             if able:
                 return bundle, able[0]
-            if request.task in builtin.tasks and not request.bundle:
+            if not request.bundle and self._able(request.task) == [builtin.name]:
                 return None, builtin.name
             raise _unsupported(request, name or "this installation", self._able(request.task))
         if request.system in able:
@@ -164,12 +164,12 @@ class Service:
         raise _unsupported(request, request.system, self._able(request.task))
 
     def _able(self, task: str) -> list[str]:
-        """Who can do a task, as ``system (bundle)``."""
+        """Who does something for a task, as ``system (bundle)``; interpolation leaves what it refines as it is."""
         return [
             f"{system} ({entry['name']})" if entry["name"] else system
             for entry in self.models()
             for system, can in entry["systems"].items()
-            if task in can
+            if task in can and (entry["name"] or task != "refine")
         ]
 
     def _system(self, bundle: Bundle | None, name: str) -> System:

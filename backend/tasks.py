@@ -48,6 +48,8 @@ def run(request: Request, system: System, progress: Progress, cancelled: Callabl
     grid = to_grid(request)
     baseline = grid.filled if request.clip.fps == FPS else interpolation.fill(request)
     anything = grid.rotation_known.any(1) | grid.root_known
+    if grid.confidence is not None:
+        anything = anything | grid.confidence.any(1)
     inner = _asked(request, anything)
     spans = plan(anything, grid.rotation_known.all(1) & grid.root_known, inner)
     total = sum(system.evaluations(v) for v in range(request.variations)) * len(spans)
@@ -71,7 +73,7 @@ def run(request: Request, system: System, progress: Progress, cancelled: Callabl
             difference[inner.stop - 1],
         )
         if difference.any():
-            moved = add(baseline, difference, grid.warp)
+            moved = _moved(request, grid, baseline, difference)
             clips.append(finish(moved, request, feet=request.options.get("feet", True)))
         else:  # plain interpolation stays what it is: the line that everything is measured against
             clips.append(baseline)
@@ -85,6 +87,18 @@ def run(request: Request, system: System, progress: Progress, cancelled: Callabl
         "longest_gap_seconds": _longest_gap(np.flatnonzero(anything)) / FPS,
     }
     return Result(tuple(clips), baseline, report)
+
+
+def _moved(request: Request, grid: Grid, baseline: Clip, difference: Array) -> Clip:
+    """The sample at the request's rate.
+
+    An interpolation is as smooth at any rate: the difference is added to it. What was observed has
+    noise between the frames of the grid too, so there the refined grid itself is brought back.
+    """
+    if request.task != "refine" or request.clip.fps == FPS:
+        return add(baseline, difference, grid.warp)
+    refined = add(grid.filled, difference, np.arange(len(grid.filled), dtype=float))
+    return replace(refined.sample(grid.warp, request.clip.fps), skeleton=request.clip.skeleton)
 
 
 @contextmanager
@@ -175,6 +189,7 @@ def _one_window(
     clip = grid.filled
     place = clip.root_positions[index[0]] * np.array([1.0, 0, 1.0])  # keeps float32 exact far from the origin
     t = lambda x: torch.as_tensor(np.ascontiguousarray(x))[None]  # noqa: E731
+    trust = () if grid.confidence is None else (grid.confidence[index].astype(np.float32),)
     window = features.Window(
         t(clip.rotations[index].astype(np.float32)),
         t((clip.root_positions[index] - place).astype(np.float32)),
@@ -182,6 +197,7 @@ def _one_window(
         t(grid.rotation_known[index]),
         t(grid.root_known[index]),
         torch.ones(1, len(index), dtype=torch.bool),
+        *(t(c) for values in trust for c in (values, values[:, 0])),
     )
     filled, frame = features.localise(window)
     x = features.inputs(filled)

@@ -31,6 +31,7 @@ class Grid:
         filled: G frames, everything unknown interpolated over the whole range, so that neighbouring
             windows start from one and the same filling.
         rotation_known, root_known: ``(G, 22)``, ``(G,)``.
+        confidence: ``(G, 22)`` of what is observed but not known, 0 elsewhere; None: nothing is.
         warp: ``(F,)`` place of each of the request's frames on the grid; every known frame lies on
             a grid frame exactly.
     """
@@ -39,6 +40,7 @@ class Grid:
     rotation_known: Mask
     root_known: Mask
     warp: Array
+    confidence: Array | None = None
 
 
 def to_grid(request: Request) -> Grid:
@@ -49,8 +51,12 @@ def to_grid(request: Request) -> Grid:
     """
     clip, rotation_known, root_known = request.clip, request.rotation_known, request.root_known
     n, ratio = len(clip), FPS / clip.fps
+    refining = request.task == "refine"
+    confidence = np.where(rotation_known, 0.0, request.confidence) if refining else None
     if ratio == 1:
-        return Grid(interpolation.fill(request), rotation_known, root_known, np.arange(n, dtype=float))
+        return Grid(
+            interpolation.fill(request), rotation_known, root_known, np.arange(n, dtype=float), confidence
+        )
     count = int(np.ceil((n - 1) * ratio - 1e-6)) + 1
     keyed = np.flatnonzero(rotation_known.any(1) | root_known)
     frames = np.union1d(keyed, [0, n - 1])
@@ -61,7 +67,7 @@ def to_grid(request: Request) -> Grid:
     _, last = np.unique(places[::-1], return_index=True)
     knots = len(places) - 1 - last
     back = np.interp(np.arange(count), places[knots], frames[knots])
-    sampled = clip.sample(back, FPS)
+    sampled = (_averaged(clip, round(1 / ratio)) if refining and ratio < 1 else clip).sample(back, FPS)
     low, high = np.floor(back + 1e-9).astype(int), np.ceil(back - 1e-9).astype(int)
     known, placed = rotation_known[low] & rotation_known[high], root_known[low] & root_known[high]
     turned, root = sampled.rotations.copy(), sampled.root_positions.copy()
@@ -71,7 +77,24 @@ def to_grid(request: Request) -> Grid:
     i = np.flatnonzero(root_known[keyed])
     root[at[i]], placed[at[i]] = clip.root_positions[keyed[i]], True
     exact = replace(sampled, rotations=turned, root_positions=root)
-    return Grid(interpolation.filled(exact, known, placed), known, placed, warp)
+    seen, seen_root = known, placed
+    if refining:
+        trusted = request.confidence[np.round(back).astype(int)]
+        confidence = np.where(known, 0.0, trusted)
+        seen, seen_root = known | (trusted > 0), placed | (trusted[:, 0] > 0)
+    return Grid(interpolation.filled(exact, seen, seen_root), known, placed, warp, confidence)
+
+
+def _averaged(clip: Clip, width: int) -> Clip:
+    """Means over ``width`` frames, so that noise above what 30 fps can hold does not fold back below."""
+
+    def mean(x: Array) -> Array:
+        ends = ((width // 2, width - 1 - width // 2), *((0, 0),) * (x.ndim - 1))
+        return np.lib.stride_tricks.sliding_window_view(np.pad(x, ends, mode="edge"), width, axis=0).mean(-1)
+
+    turned = mean(clip.rotations)
+    turned /= np.linalg.norm(turned, axis=-1, keepdims=True)
+    return replace(clip, rotations=turned, root_positions=mean(clip.root_positions))
 
 
 # -- windows -----------------------------------------------------------------------------------------

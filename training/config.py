@@ -56,13 +56,25 @@ class Config:
 
 
 _OPEN = {"cmu": 0.7, "reactidle": 0.3}
+_KAA = Architecture(joint_width=24, every=2, decoder=3)
+_MIX = {
+    "transition": 0.28, "sparse": 0.16, "partial": 0.1,
+    "per_pose": 0.05, "per_joint": 0.03, "weighted": 0.04, "limbs": 0.1, "occlusions": 0.06,
+    "jitter": 0.1, "bursts": 0.05, "swaps": 0.03,
+}  # fmt: skip
+"""All tasks of MMDM: in-betweening for half of the windows, completion for a quarter, refinement for the rest."""
 
 PRESETS: Mapping[str, Config] = {
-    "tiny": Config(architecture=Architecture(pose_width=32, joint_width=8, heads=2, joint_heads=2, hidden=64, rounds=2),
+    "tiny": Config(architecture=Architecture(pose_width=32, joint_width=8, heads=2, joint_heads=2, hidden=64, rounds=2,
+                                             decoder=1, decoder_width=16),
+                   masks={"sparse": 0.5, "limbs": 0.25, "jitter": 0.25},
                    frames=24, long_frames=32, batch=4, steps=8, warmup=2),
     "pose": Config(),
     "pose-open": Config(family="open", sources=_OPEN),
-    "kaa": Config(architecture=Architecture(joint_width=24, every=2)),
-    "kaa-open": Config(family="open", sources=_OPEN, architecture=Architecture(joint_width=24, every=2)),
+    "kaa": Config(architecture=_KAA),
+    "kaa-open": Config(family="open", sources=_OPEN, architecture=_KAA),
+    "mmdm": Config(architecture=_KAA, masks=_MIX),
+    "mmdm-open": Config(family="open", sources=_OPEN, architecture=_KAA, masks=_MIX),
 }  # fmt: skip
-"""``tiny`` is for tests. ``pose`` has no joint stream (the baseline); ``kaa`` has a thin one."""
+"""``tiny`` is for tests. ``pose`` has no joint stream (the baseline); ``kaa`` has a thin one and a
+decoder; ``mmdm`` is the same for all three tasks."""

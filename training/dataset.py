@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ import torch
 from backend.features import Window
 from blender_addon.motion.skeleton import INDEX, JOINTS, MIRROR
 
+from .corruption import CORRUPTIONS
 from .masks import POLICIES
 from .prepare.cache import Cache, Entry
 
@@ -32,12 +34,13 @@ class Windows:
         cache: the data.
         entries: what may be drawn.
         source_weights: share of each source; those without a weight are left out.
-        mask_weights: share of each policy of :data:`masks.POLICIES`.
+        mask_weights: share of each policy of :data:`masks.POLICIES` and :data:`corruption.CORRUPTIONS`.
+        tempo: largest log of the speed at which half of the windows are played.
     """
 
     def __init__(self, cache: Cache, entries: Sequence[Entry], source_weights: Mapping[str, float],
-                 mask_weights: Mapping[str, float]) -> None:  # fmt: skip
-        self.cache = cache
+                 mask_weights: Mapping[str, float], tempo: float = TEMPO) -> None:  # fmt: skip
+        self.cache, self.tempo = cache, tempo
         self.groups = {s: [e for e in entries if e.source == s] for s in source_weights}
         empty = [s for s, g in self.groups.items() if not g]
         if empty:
@@ -47,8 +50,12 @@ class Windows:
         self.sources, self.weights = _normalised(source_weights)
         self.policies, self.policy_weights = _normalised(mask_weights)
 
-    def batch(self, rng: np.random.Generator, size: int, frames: int) -> Window:
-        """``size`` windows of ``frames`` frames, in metres, not yet interpolated."""
+    def batch(self, rng: np.random.Generator, size: int, frames: int) -> tuple[Window, Window]:
+        """``size`` windows of ``frames`` frames, in metres, not yet interpolated.
+
+        Returns:
+            the truth, and what is given of it: the same but where a policy corrupts what is observed.
+        """
         rotations = np.zeros((size, frames, len(JOINTS), 4), np.float32)
         rotations[..., 0] = 1
         roots = np.zeros((size, frames, 3), np.float32)
@@ -56,6 +63,9 @@ class Windows:
         known = np.zeros((size, frames, len(JOINTS)), bool)
         root_known = np.zeros((size, frames), bool)
         valid = np.zeros((size, frames), bool)
+        trust = np.zeros((size, frames, len(JOINTS)), np.float32)
+        root_trust = np.zeros((size, frames), np.float32)
+        corrupted: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         for b in range(size):
             source = self.sources[rng.choice(len(self.sources), p=self.weights)]
             entry = self.groups[source][rng.choice(len(self.chances[source]), p=self.chances[source])]
@@ -68,15 +78,29 @@ class Windows:
                 rotations[b] = rotations[b][:, _MIRROR] * np.array([1, 1, -1, -1], np.float32)
                 roots[b] *= np.array([-1, 1, 1], np.float32)
                 offsets[b] = offsets[b, _MIRROR] * np.array([-1, 1, 1], np.float32)
-            policy = POLICIES[self.policies[rng.choice(len(self.policies), p=self.policy_weights)]]
-            known[b, :n], root_known[b, :n] = policy(rng, n)
+            policy = self.policies[rng.choice(len(self.policies), p=self.policy_weights)]
+            if policy in POLICIES:
+                known[b, :n], root_known[b, :n] = POLICIES[policy](rng, n)
+            else:
+                seen = CORRUPTIONS[policy](rng, rotations[b, :n], roots[b, :n])
+                corrupted[b] = seen.rotations, seen.roots
+                trust[b, :n], root_trust[b, :n] = seen.confidence, seen.root_confidence
             valid[b, :n] = True
         t = torch.from_numpy
-        return Window(t(rotations), t(roots), t(offsets), t(known), t(root_known), t(valid))
+        truth = Window(t(rotations), t(roots), t(offsets), t(known), t(root_known), t(valid))
+        if not corrupted:
+            return truth, truth
+        turned, placed = rotations.copy(), roots.copy()
+        for b, (q, p) in corrupted.items():
+            turned[b, : len(q)], placed[b, : len(p)] = q, p
+        given = replace(
+            truth, rotations=t(turned), root=t(placed), confidence=t(trust), root_confidence=t(root_trust)
+        )
+        return truth, given
 
     def _stretch(self, rng: np.random.Generator, entry: Entry, n: int) -> tuple[np.ndarray, np.ndarray]:
         """``n`` frames from anywhere in a clip, half of the time played up to a quarter slower or faster."""
-        speed = float(np.exp(rng.uniform(-TEMPO, TEMPO))) if rng.random() < 0.5 else 1.0
+        speed = float(np.exp(rng.uniform(-self.tempo, self.tempo))) if rng.random() < 0.5 else 1.0
         span = int(np.ceil((n - 1) * speed)) + 1
         if speed == 1.0 or span > entry.length:
             at = entry.start + int(rng.integers(entry.length - n + 1))

@@ -87,4 +87,92 @@ def partial(rng: np.random.Generator, frames: int) -> Masks:
     return constraints.keyed(frames, joints.any(1), joints, root)
 
 
-POLICIES: Mapping[str, Policy] = {"transition": transition, "sparse": sparse, "partial": partial}
+# -- completion (MMDM, sec. IV-A and V-D) -------------------------------------------------------------
+
+
+def _missing(frames: int, missing: np.ndarray, root: np.ndarray | None = None) -> Masks:
+    """Masks of :func:`constraints.complete`: all is known but ``missing`` ``(T, 22)``."""
+    placed = np.ones(frames, bool) if root is None else ~root
+    return ~missing, placed
+
+
+def per_pose(rng: np.random.Generator, frames: int) -> Masks:
+    """Pattern A: in every pose the same share of its joints, drawn anew (the paper's 0.3 and 0.5 inside)."""
+    count = int(rng.integers(1, round(0.8 * len(JOINTS)) + 1))
+    order = rng.random((frames, len(JOINTS))).argsort(1)
+    return _missing(frames, order < count)
+
+
+def per_joint(rng: np.random.Generator, frames: int) -> Masks:
+    """Pattern B: a share of all joints of all frames."""
+    return _missing(frames, rng.random((frames, len(JOINTS))) < rng.uniform(0.1, 0.8))
+
+
+ALPHA = 0.5
+"""Balance of confidence and error in :func:`mask_weights`."""
+
+
+def mask_weights(confidence: np.ndarray, error: np.ndarray, alpha: float = ALPHA) -> np.ndarray:
+    """Eq. 9: how likely a joint is to be masked. ``(T, 22), (T, 22) -> (T, 22)`` in 0..1.
+
+    The lower its confidence and the larger its triangulation error (relative to the largest), the
+    larger its weight.
+    """
+    return alpha * (1 - confidence) + (1 - alpha) * error / max(float(error.max()), 1e-9)
+
+
+def weighted(rng: np.random.Generator, frames: int) -> Masks:
+    """Pattern C: a share of all joints of all frames, drawn by eq. 9's weights.
+
+    The recordings have no confidence of their own; here a limb loses it for a while at a time, as
+    behind furniture or another person, and its error grows as the confidence falls.
+    """
+    confidence = np.ones((frames, len(JOINTS)))
+    for part in PARTS.values():
+        for _ in range(int(rng.integers(0, 3))):
+            middle, width = rng.uniform(0, frames), rng.uniform(2, 20)
+            dip = rng.uniform(0.3, 1) * np.exp(-0.5 * ((np.arange(frames) - middle) / width) ** 2)
+            confidence[:, part] *= 1 - dip[:, None]
+    confidence *= rng.uniform(0.95, 1, confidence.shape)
+    error = (1 - confidence) * rng.lognormal(0, 0.5, confidence.shape)
+    weights = mask_weights(confidence, error)
+    # without replacement, by weight (Efraimidis and Spirakis 2006): the smallest exponentials first
+    count = round(rng.uniform(0.1, 0.5) * weights.size)
+    key = rng.exponential(size=weights.shape) / np.maximum(weights, 1e-9)
+    return _missing(frames, key <= np.partition(key.ravel(), count)[count])
+
+
+def limbs(rng: np.random.Generator, frames: int) -> Masks:
+    """One or two parts missing, through the whole window or for a while."""
+    missing = np.zeros((frames, len(JOINTS)), bool)
+    for name in rng.choice(list(PARTS), 1 if rng.random() < 0.6 else 2, replace=False):
+        length = frames if rng.random() < 0.5 else int(rng.integers(min(4, frames), frames + 1))
+        start = int(rng.integers(frames - length + 1))
+        missing[start : start + length, PARTS[str(name)]] = True
+    return _missing(frames, missing)
+
+
+def occlusions(rng: np.random.Generator, frames: int) -> Masks:
+    """Bursts: parts, a few joints, or everything missing for 2 to 30 frames at a time."""
+    missing, root = np.zeros((frames, len(JOINTS)), bool), np.zeros(frames, bool)
+    for _ in range(int(rng.integers(1, 6))):
+        length = int(rng.integers(2, 31))
+        start = int(rng.integers(max(frames - length, 1)))
+        span = slice(start, min(start + length, frames))
+        way = rng.random()
+        if way < 0.5:
+            missing[span, PARTS[str(rng.choice(list(PARTS)))]] = True
+        elif way < 0.8:
+            missing[span, rng.random(len(JOINTS)) < 0.4] = True
+        else:
+            missing[span] = root[span] = True
+    if missing.all(1).all():
+        missing[[0, -1]] = root[[0, -1]] = False
+    return _missing(frames, missing, root)
+
+
+KEYED: Mapping[str, Policy] = {"transition": transition, "sparse": sparse, "partial": partial}
+COMPLETION: Mapping[str, Policy] = {
+    "per_pose": per_pose, "per_joint": per_joint, "weighted": weighted, "limbs": limbs, "occlusions": occlusions,
+}  # fmt: skip
+POLICIES: Mapping[str, Policy] = {**KEYED, **COMPLETION}

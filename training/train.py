@@ -17,7 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from backend import features
 from backend.nn import diffusion
-from backend.nn.denoiser import Architecture, Denoiser
+from backend.nn.denoiser import Architecture, Denoiser, widened
 
 from . import losses
 from .config import Config
@@ -73,8 +73,8 @@ class Run:
     def _windows(self, source: Windows, rng: np.random.Generator, size: int, frames: int,
                  jitter: Tensor | None = None) -> tuple[features.Window, features.Inputs, losses.Target]:  # fmt: skip
         """A batch in its own frame: raw windows, what the model reads, and the truth."""
-        raw = source.batch(rng, size, frames).to(self.fabric.device)
-        filled, frame = features.localise(features.interpolate(raw), jitter)
+        raw, given = (w.to(self.fabric.device) for w in source.batch(rng, size, frames))
+        filled, frame = features.localise(features.interpolate(given), jitter)
         return raw, features.inputs(filled), losses.target(features.apply(raw, frame))
 
     @torch.inference_mode()
@@ -167,7 +167,9 @@ class Run:
         The optimiser starts fresh too: its moments belong to other parameters.
         """
         state = torch.load(path, weights_only=False, map_location="cpu")
-        missing, unexpected = self.network.load_state_dict(state["network"], strict=False)
+        missing, unexpected = self.network.load_state_dict(
+            widened(state["network"], self.network), strict=False
+        )
         if unexpected:
             raise ValueError(f"{path} has parameters this network lacks: {unexpected[0]}")
         self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(self.config.ema))
@@ -238,5 +240,5 @@ def averaged(run_file: Path) -> tuple[Config, Denoiser]:
     tensors: dict[str, Tensor] = {
         k.removeprefix("module."): v for k, v in state["average"].items() if k != "n_averaged"
     }
-    nn.Module.load_state_dict(network, tensors)
+    nn.Module.load_state_dict(network, widened(tensors, network))
     return config, network.eval()

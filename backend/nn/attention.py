@@ -48,6 +48,34 @@ class Attention(nn.Module):
         return self.out(out.transpose(1, 2).reshape(b, t, c))
 
 
+class CrossAttention(nn.Module):
+    """Multi-head attention of a sequence to another of the same times (rotary positions on both).
+
+    Args:
+        width: channels of the sequence that asks; context: of the one that answers; heads: number of heads.
+    """
+
+    def __init__(self, width: int, context: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.q, self.kv, self.out = (
+            nn.Linear(width, width),
+            nn.Linear(context, 2 * width),
+            nn.Linear(width, width),
+        )
+
+    def forward(self, x: Tensor, context: Tensor, valid: Tensor | None = None) -> Tensor:
+        """``x (B, T, C)``, ``context (B, S, D)``, ``valid (B, S)`` bool or None -> ``(B, T, C)``."""
+        b, t, c = x.shape
+        size = c // self.heads
+        q = self.q(x).view(b, t, self.heads, size).transpose(1, 2)
+        k, v = self.kv(context).view(b, -1, 2, self.heads, size).permute(2, 0, 3, 1, 4)
+        q, k = (turn(y, *(r.to(y.dtype) for r in rotary(y.shape[2], size, x.device))) for y in (q, k))
+        mask = None if valid is None else valid[:, None, None, :]
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        return self.out(out.transpose(1, 2).reshape(b, t, c))
+
+
 class FeedForward(nn.Sequential):
     """Two layers with a GELU between."""
 

@@ -7,15 +7,19 @@ are, and the sample; it predicts the clean *difference* from the filling (x0 pre
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from .. import features
 from ..features import CHANNELS, Inputs, J
+from . import diffusion
 from .attention import zero
-from .kaa import KAARound
+from .decoder import Decoder
+from .kaa import make_round
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,11 @@ class Architecture:
         every: a joint pass in every n-th round.
         patch: frames that share a token; 2 halves the cost of a 30-fps motion, whose neighbouring
             frames say nearly the same.
+        attention: what a round attends to: ``kaa``, or one of the paper's comparisons
+            (:data:`kaa.ROUNDS`), in which both streams have one width.
+        decoder: layers of the cross-attention decoder that denoises a sample; 0: no decoder, the
+            rounds read the sample themselves.
+        decoder_width: its channels.
     """
 
     pose_width: int = 256
@@ -41,6 +50,9 @@ class Architecture:
     rounds: int = 6
     every: int = 1
     patch: int = 2
+    attention: str = "kaa"
+    decoder: int = 0
+    decoder_width: int = 192
 
 
 def sinusoid(x: Tensor, width: int, longest: float = 200.0) -> Tensor:
@@ -65,8 +77,40 @@ def unpatched(x: Tensor, p: int) -> Tensor:
 _DISTANCE = 32
 _GATE = 5.0  # the gates' own rate of learning: a bias has to come from 0 to about 1
 _BODY = CHANNELS + 3 * J  # the filling's channels and joints
-_READ = _BODY + 3 * J + J + 1 + 3 * _DISTANCE + CHANNELS
-_JOINT_READ = 6 + 3 + 3 + 1 + 6
+_READ = _BODY + 3 * J + J + 1 + 3 * _DISTANCE + CHANNELS + J + 1
+_JOINT_READ = 6 + 3 + 3 + 1 + 6 + 1
+
+
+class Encoded(NamedTuple):
+    """What the encoder found out about what is known.
+
+    Attributes:
+        guess: ``(B, T, 135)`` its single best answer.
+        context: ``(B, N, C)`` tokens for the decoder to attend to.
+        known: ``(B, T, 23)``; valid: ``(B, N)`` bool or None.
+    """
+
+    guess: Tensor
+    context: Tensor
+    known: Tensor
+    valid: Tensor | None
+
+
+def widened(state: Mapping[str, Tensor], network: Denoiser) -> dict[str, Tensor]:
+    """A state that reads fewer features a frame, with columns of zeros for what is new.
+
+    Features are only ever added at the end of a frame's, so a network that grew an input answers as
+    it did where that input is zero.
+    """
+    out, own = dict(state), network.state_dict()
+    p = network.architecture.patch
+    for name in ("read.weight", "read_joint.weight"):
+        if name in out and name in own and out[name].shape[1] < own[name].shape[1]:
+            old = out[name].unflatten(1, (p, -1))
+            grown = old.new_zeros(len(old), p, own[name].shape[1] // p)
+            grown[..., : old.shape[-1]] = old
+            out[name] = grown.flatten(1)
+    return out
 
 
 class Denoiser(nn.Module):
@@ -102,31 +146,85 @@ class Denoiser(nn.Module):
             self.joint_rotation = zero(nn.Linear(a.joint_width, 6 * a.patch))
             self.joint_root = zero(nn.Linear(a.joint_width, 3 * a.patch))
         self.rounds = nn.ModuleList(
-            KAARound(a.pose_width, a.joint_width if r % a.every == 0 else 0, a.heads, a.joint_heads, a.hidden)
+            make_round(
+                a.attention,
+                a.pose_width,
+                a.joint_width if r % a.every == 0 else 0,
+                a.heads,
+                a.joint_heads,
+                a.hidden,
+            )
             for r in range(a.rounds)
         )
+        if a.decoder:
+            self.decoder = Decoder(
+                a.decoder, a.decoder_width, a.pose_width, a.heads, CHANNELS, J + 1, a.patch
+            )
         self.norm = nn.LayerNorm(a.pose_width)
         self.gain = zero(nn.Linear(a.pose_width, 1))
         self.gates = zero(nn.Linear(a.pose_width, 2 * len(features.REACHES) * (J + 1)))
         self.write = zero(nn.Linear(a.pose_width, CHANNELS * a.patch))
 
     def forward(self, x: Inputs, sample: Tensor, step: Tensor) -> Tensor:
-        """``sample (B, T, 135)``, ``step (B,)`` -> ``(B, T, 135)``."""
-        p, frames = self.architecture.patch, x.base.shape[1]
+        """``sample (B, T, 135)``, ``step (B,)`` -> ``(B, T, 135)``.
+
+        With a decoder, rows at step ``STEPS`` get the encoder's single best answer, the others what
+        the decoder makes of their sample.
+        """
+        if not self.architecture.decoder:
+            return self._answer(x, *self._rounds(x, sample, step))
+        encoded = self.encode(x)
+        rows = (step < diffusion.STEPS).nonzero()[:, 0]
+        if not len(rows):
+            return encoded.guess
+        some = Encoded(*(None if v is None else v[rows] for v in encoded))
+        return encoded.guess.index_copy(0, rows, self.decode(some, sample[rows], step[rows]))
+
+    def encode(self, x: Inputs) -> Encoded:
+        """Read what is known, once for all steps of the chain (networks with a decoder only)."""
+        nothing = torch.zeros_like(x.base)
+        pose, joints = self._rounds(
+            x, nothing, torch.full((len(x.base),), diffusion.STEPS, device=x.base.device)
+        )
+        known = torch.cat((x.rotation_known, x.root_known[..., None]), -1).to(x.base.dtype)
+        return Encoded(self._answer(x, pose, joints), self.norm(pose), known, self._valid(x))
+
+    def decode(self, encoded: Encoded, sample: Tensor, step: Tensor) -> Tensor:
+        """The clean difference that a sample at ``step`` ``(B,)`` comes from. ``(B, T, 135)``."""
+        moved = self.decoder(
+            sample - encoded.guess, encoded.known, encoded.context, encoded.valid,
+            sinusoid(step.to(sample.dtype), 64),
+        )  # fmt: skip
+        return encoded.guess + moved
+
+    def _valid(self, x: Inputs) -> Tensor | None:
+        """Which tokens have a valid frame ``(B, N)``; None: all have."""
+        p = self.architecture.patch
+        whole = bool(x.valid.all()) and x.base.shape[1] % p == 0
+        return None if whole else patched(x.valid[..., None], p).any(-1)
+
+    def _rounds(self, x: Inputs, sample: Tensor, step: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Both streams after the last round: ``(B, N, C)`` and ``(B, N, 23, c)`` or None."""
+        p = self.architecture.patch
         both = torch.cat(
             (*self._body(x), x.rotation_known.to(x.base.dtype), x.root_known[..., None].to(x.base.dtype),
              sinusoid(x.since, _DISTANCE), sinusoid(x.until, _DISTANCE),
-             sinusoid(100 * x.since / (x.since + x.until).clamp(min=1), _DISTANCE), sample), -1,
+             sinusoid(100 * x.since / (x.since + x.until).clamp(min=1), _DISTANCE), sample, x.trust), -1,
         )  # (B, T, read)  # fmt: skip
         pose = self.read(patched(both, p)) + self.body(x.offsets.flatten(1))[:, None]  # (B, T / p, C)
         pose = pose + self.read_step(sinusoid(step.to(x.base.dtype), 64))[:, None]
         joints = self._joints(x, sample) if self.architecture.joint_width else None
-        valid = None if bool(x.valid.all()) and frames % p == 0 else patched(x.valid[..., None], p).any(-1)
+        valid = self._valid(x)
         for block in self.rounds:
             if block.joint_width:
                 pose, joints = block(pose, joints, valid)
             else:
                 pose, _ = block(pose, None, valid)
+        return pose, joints
+
+    def _answer(self, x: Inputs, pose: Tensor, joints: Tensor | None) -> Tensor:
+        """The streams as a difference. ``(B, T, 135)``."""
+        p, frames = self.architecture.patch, x.base.shape[1]
         pose = self.norm(pose)
         out = unpatched(self.write(pose) * self.gain(pose).clamp(max=3).exp(), p)  # (B, T, 135)
         if joints is not None:
@@ -159,14 +257,16 @@ class Denoiser(nn.Module):
         turned, root, placed = both.split((r, 3, 3 * J), -1)
         tokens = torch.cat(
             (turned.unflatten(-1, (J, 6)), placed.unflatten(-1, (J, 3)), speeds.unflatten(-1, (J, 3)),
-             x.rotation_known[..., None].to(x.base.dtype), sample[..., :r].unflatten(-1, (J, 6))), -1,
-        )  # (B, T, 22, 19)  # fmt: skip
+             x.rotation_known[..., None].to(x.base.dtype), sample[..., :r].unflatten(-1, (J, 6)),
+             x.trust[..., :J, None]), -1,
+        )  # (B, T, 22, 20)  # fmt: skip
         extra = torch.zeros_like(tokens[:, :, :1])
         extra[:, :, 0, 6:9] = root
         extra[:, :, 0, 12] = x.root_known.to(x.base.dtype)
         extra[:, :, 0, 13:16] = sample[..., r:]
-        tokens = torch.cat((tokens, extra), 2).transpose(1, 2).flatten(0, 1)  # (B * 23, T, 19)
-        tokens = patched(tokens, self.architecture.patch)  # (B * 23, T / p, p * 19)
+        extra[:, :, 0, 19] = x.trust[..., J]
+        tokens = torch.cat((tokens, extra), 2).transpose(1, 2).flatten(0, 1)  # (B * 23, T, 20)
+        tokens = patched(tokens, self.architecture.patch)  # (B * 23, T / p, p * 20)
         return self.read_joint(tokens).unflatten(0, (len(x.base), J + 1)).transpose(1, 2) + self.joint_name
 
     @torch.no_grad()

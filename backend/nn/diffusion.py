@@ -38,6 +38,6 @@ def ddim(x: Tensor, x0: Tensor, step: int, following: int) -> Tensor:
     return a[following].sqrt() * x0 + (1 - a[following]).sqrt() * noise
 
 
-def strides(count: int) -> list[int]:
-    """``count`` steps of the chain, evenly spread, from its noisy end down."""
-    return sorted({round(x) for x in torch.linspace(STEPS - 1, 0, count).tolist()}, reverse=True)
+def strides(count: int, first: int = STEPS - 1) -> list[int]:
+    """At most ``count`` steps of the chain, evenly spread, from ``first`` (its noisy end) down."""
+    return sorted({round(x) for x in torch.linspace(first, 0, count).tolist()}, reverse=True)

@@ -13,7 +13,7 @@ from torch import Tensor
 from .. import features
 from ..features import Inputs
 from ..nn import diffusion
-from ..nn.denoiser import Architecture, Denoiser
+from ..nn.denoiser import Architecture, Denoiser, widened
 
 Step = Callable[[], None]
 """Called before every network evaluation: counts progress, raises JobCancelled when cancelled."""
@@ -52,7 +52,7 @@ class Interpolation(System):
     """The plain interpolation as a system: needs no weights, changes nothing, always there."""
 
     name = "interpolation"
-    tasks = frozenset({"inbetween"})
+    tasks = frozenset({"inbetween", "complete", "refine"})
 
     def evaluations(self, variation: int) -> int:
         """One step, so that progress and cancel are the same for every system."""
@@ -84,7 +84,7 @@ class Denoising(System):
     def from_bundle(cls, settings: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
         """Build from a bundle's entry; every tensor must be there and none more (``strict``)."""
         network = Denoiser(Architecture(**settings["architecture"]))
-        network.load_state_dict(dict(tensors), strict=True)
+        network.load_state_dict(widened(tensors, network), strict=True)
         return cls(network, frozenset(settings["tasks"]), int(settings["window"]), int(settings["draws"]))
 
     def to_bundle(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -105,23 +105,52 @@ class Denoising(System):
         if variation == 0:
             step()
             t = torch.full((len(x.base),), diffusion.STEPS)
-            return smooth(self.network(x, torch.zeros_like(x.base), t) * scale * free) * free
+            return smooth(self.network(x, torch.zeros_like(x.base), t) * scale * free, x) * free
         sample = torch.randn(x.base.shape, generator=generator, dtype=x.base.dtype)
         chain = diffusion.strides(self.draws)
+        if bool((observed_channels(x) | ~free).all()):
+            # Observed motion is the chain's own state part-way down (MMDM, sec. IV-B): its difference
+            # from the filling is zero there, under as much noise as that step has.
+            chain = diffusion.strides(self.draws, PART_WAY)
+            sample = (1 - diffusion.alphas()[chain[0]]).sqrt() * sample
+        encoded = self.network.encode(x) if self.network.architecture.decoder else None
         for now, following in zip(chain, [*chain[1:], -1], strict=True):
             step()
-            x0 = self.network(x, sample * free, torch.full((len(x.base),), now)) * free
+            at = torch.full((len(x.base),), now)
+            if encoded is None:
+                x0 = self.network(x, sample * free, at) * free
+            else:
+                x0 = self.network.decode(encoded, sample * free, at) * free
             sample = diffusion.ddim(sample, x0, now, following)
-        return smooth(sample * scale * free) * free
+        return smooth(sample * scale * free, x) * free
 
 
-def smooth(difference: Tensor) -> Tensor:
+PART_WAY = 25
+"""The step of the chain at which observed motion enters it."""
+
+
+def observed_channels(x: Inputs) -> Tensor:
+    """Which of the 135 channels are observed but not known. ``(B, T, 135)`` bool."""
+    some = x.trust > 0
+    return torch.cat((some[..., :-1].repeat_interleave(6, -1), some[..., -1:].expand(*some.shape[:2], 3)), -1)
+
+
+def smooth(difference: Tensor, x: Inputs) -> Tensor:
     """The binomial filter 1-2-1 along time, ends held. ``(B, T, C) -> (B, T, C)``.
 
     Frames that share a token leave an error that alternates from frame to frame: too small to be seen
-    in a pose, three times the truth's jerk in motion. The filter has a zero at exactly that frequency;
-    the interpolation underneath is not filtered, nor is any key.
+    in a pose, three times the truth's jerk in motion. The filter has a zero at exactly that frequency.
+    Where the filling is an interpolation only the difference is filtered; where it is observed motion,
+    whose noise the difference has to cancel, what comes out is.
     """
-    before = torch.cat((difference[:, :1], difference[:, :-1]), 1)
-    after = torch.cat((difference[:, 1:], difference[:, -1:]), 1)
-    return 0.25 * before + 0.5 * difference + 0.25 * after
+    observed = observed_channels(x)
+    out = _binomial(difference)
+    if observed.any():
+        out = torch.where(observed, _binomial(x.base + difference) - x.base, out)
+    return out
+
+
+def _binomial(x: Tensor) -> Tensor:
+    before = torch.cat((x[:, :1], x[:, :-1]), 1)
+    after = torch.cat((x[:, 1:], x[:, -1:]), 1)
+    return 0.25 * before + 0.5 * x + 0.25 * after

@@ -75,6 +75,13 @@ class Request:
     bundle: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    def observed(self) -> tuple[Mask, Mask]:
+        """What the filling keeps: known, or (refinement) trusted to some degree. ``(F, 22), (F,)``."""
+        if self.task != "refine":
+            return self.rotation_known, self.root_known
+        some = self.confidence > 0
+        return self.rotation_known | some, self.root_known | some[:, 0]
+
     def __post_init__(self) -> None:
         n, j = len(self.clip), len(JOINTS)
         if self.task not in TASKS:

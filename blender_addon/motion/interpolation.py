@@ -41,11 +41,11 @@ def neighbours(known: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.i
 
 
 def fill(request: Request) -> Clip:
-    """The request's clip with everything unknown interpolated from what is known.
+    """The request's clip with everything that is not observed interpolated from what is.
 
-    Known values are copied bit for bit.
+    What is observed but not known (refinement) stays as it is. Known values are copied bit for bit.
     """
-    return keep_known(filled(request.clip, request.rotation_known, request.root_known), request)
+    return keep_known(filled(request.clip, *request.observed()), request)
 
 
 def filled(clip: Clip, rotation_known: NDArray[np.bool_], root_known: NDArray[np.bool_]) -> Clip:

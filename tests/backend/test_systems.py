@@ -14,7 +14,8 @@ from backend import features, service, weights
 from backend.features import Inputs
 from backend.nn import diffusion
 from backend.nn.attention import Attention, rotary, turn
-from backend.nn.denoiser import Architecture, Denoiser, patched, unpatched
+from backend.nn.denoiser import Architecture, Denoiser, patched, unpatched, widened
+from backend.nn.kaa import ROUNDS
 from backend.systems.base import Denoising, Interpolation
 from backend.systems.mmdm import MMDM
 from backend.systems.pose import Pose
@@ -28,6 +29,8 @@ SIZES = {
     "every second round": replace(TINY, every=2),
     "one frame a token": replace(TINY, patch=1),
     "three frames a token": replace(TINY, patch=3),
+    "with a decoder": replace(TINY, decoder=2, decoder_width=8),
+    **{kind: replace(TINY, joint_width=16, attention=kind) for kind in ROUNDS if kind != "kaa"},
 }
 
 
@@ -124,6 +127,46 @@ def test_a_joint_stream_switched_on_changes_nothing_at_first() -> None:
         assert torch.equal(answer(grown, inputs(20), step), answer(pose, inputs(20), step))
 
 
+def test_a_decoder_starts_with_the_encoders_guess_and_reads_the_encoder_once() -> None:
+    torch.manual_seed(2)
+    net = Denoiser(SIZES["with a decoder"]).eval()
+    with torch.no_grad():
+        net.write.bias.normal_()
+    x = inputs(13)
+    assert torch.equal(answer(net, x, 20), answer(net, x, diffusion.STEPS))
+    net = network(SIZES["with a decoder"])
+    sample = torch.randn(x.base.shape)
+    mixed = torch.tensor([diffusion.STEPS, 7])
+    with torch.inference_mode():
+        encoded = net.encode(x)
+        both = net(x, sample, mixed)
+        assert torch.equal(both[0], encoded.guess[0])
+        seventh = net.decode(encoded, sample, torch.tensor([7, 7]))[1]
+        assert torch.allclose(both[1], seventh, atol=1e-6)
+        assert not torch.allclose(seventh, encoded.guess[1], atol=1e-3)
+
+
+@pytest.mark.parametrize("size", ["pose", "mmdm", "three frames a token"])
+def test_a_network_that_reads_more_answers_as_before_where_the_new_is_zero(size: str) -> None:
+    net = network(SIZES[size])
+    state = net.state_dict()
+    p = net.architecture.patch
+    for name, new in (("read.weight", 23), ("read_joint.weight", 1)):
+        if name in state:
+            state[name] = state[name].unflatten(1, (p, -1))[..., :-new].flatten(1)
+    wide = widened(state, net)
+    grown = Denoiser(SIZES[size]).eval()
+    grown.load_state_dict(wide)
+    assert torch.allclose(answer(grown, inputs(12)), answer(net, inputs(12)), atol=1e-5)
+
+
+def test_a_kind_of_round_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ValueError, match="no kind of round"):
+        Denoiser(replace(TINY, attention="sideways"))
+    with pytest.raises(ValueError, match="one width"):
+        Denoiser(replace(TINY, attention="joints and time"))
+
+
 @pytest.mark.parametrize("size", sorted(SIZES))
 @pytest.mark.parametrize("frames", [2, 3, 7, 12, 13])
 def test_any_length_gives_an_answer_of_its_length(size: str, frames: int) -> None:
@@ -142,7 +185,7 @@ def test_padding_does_not_change_the_answer_for_valid_frames(size: str, padding:
     # the same windows, then anything
     mixed = replace(
         padded, **{k: torch.cat((getattr(plain, k), getattr(padded, k)[:, frames:]), 1)
-                   for k in ("base", "positions", "rotation_known", "root_known", "since", "until")},
+                   for k in ("base", "positions", "rotation_known", "root_known", "since", "until", "trust")},
     )  # fmt: skip
     sample = torch.randn(mixed.base.shape, generator=torch.Generator().manual_seed(1))
     at = torch.full((2,), diffusion.STEPS)

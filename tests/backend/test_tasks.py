@@ -306,3 +306,74 @@ def test_a_turned_clip_is_filled_as_it_was(tiny: System) -> None:
     a, b = run(plain, tiny).clips[0].moved(turn, [0.0, 0, 0]), run(turned, tiny).clips[0]
     assert rotations.angle_between(a.rotations, b.rotations).max() < 1e-3
     assert np.abs(a.root_positions - b.root_positions).max() < 1e-3
+
+
+# -- completion and refinement -------------------------------------------------------------------------
+
+EVERYTHING = frozenset({"inbetween", "complete", "refine"})
+
+
+def every_task(system: System) -> System:
+    assert isinstance(system, MMDM)
+    return MMDM(system.network, EVERYTHING, 64, 3)
+
+
+@pytest.mark.parametrize("fps", [24.0, 30.0, 60.0, 120.0])
+@pytest.mark.parametrize("variation", [0, 1])
+def test_completion_keeps_all_that_is_not_missing_bit_for_bit(
+    tiny: System, fps: float, variation: int
+) -> None:
+    clip = walk(round(3 * fps), fps)
+    missing = np.zeros((len(clip), J), bool)
+    missing[5:-9, [16, 18, 20]] = True
+    missing[: len(clip) // 2, 3] = True
+    request = constraints.complete(clip, missing, variations=1 + variation)
+    out = run(request, every_task(tiny)).clips[variation]
+    assert (out.rotations[~missing] == clip.rotations[~missing]).all()
+    assert (out.root_positions == clip.root_positions).all()
+    assert (out.rotations[missing] != interpolation.fill(request).rotations[missing]).any()
+
+
+@pytest.mark.parametrize("fps", [24.0, 30.0, 60.0, 120.0])
+def test_refinement_keeps_what_is_trusted_wholly_and_moves_the_rest(tiny: System, fps: float) -> None:
+    clip = walk(round(6 * fps), fps)
+    confidence = np.full((len(clip), J), 0.5)
+    confidence[: len(clip) // 3] = 1.0
+    confidence[:, 12:16] = 1.0
+    confidence[-4:] = 0.0  # not to be trusted at all
+    request = constraints.refine(clip, confidence)
+    result = run(request, every_task(tiny))
+    out, kept = result.clips[0], confidence == 1
+    assert (out.rotations[kept] == clip.rotations[kept]).all()
+    assert (out.root_positions[kept[:, 0]] == clip.root_positions[kept[:, 0]]).all()
+    assert result.report["key_change"] == 0.0
+    turned = rotations.angle_between(out.rotations, clip.rotations)
+    assert turned[~kept].max() > 1e-3
+    assert (result.baseline.rotations[:-4] == clip.rotations[:-4]).all(), "the line beside it is the input"
+    assert result.report["windows"] > 1
+
+
+def test_interpolation_refines_nothing_and_completes_by_slerp() -> None:
+    clip = walk(40)
+    untouched = run(constraints.refine(clip, 0.5), Interpolation()).clips[0]
+    assert (untouched.rotations == clip.rotations).all()
+    missing = np.zeros((40, J), bool)
+    missing[10:30, 18] = True
+    request = constraints.complete(clip, missing)
+    assert (run(request, Interpolation()).clips[0].rotations == interpolation.fill(request).rotations).all()
+
+
+def test_fast_noise_does_not_fold_into_the_models_frame_rate() -> None:
+    """At 120 fps a sine of 55 Hz would be one of 5 Hz at every fourth frame."""
+    clip = walk(480, 120.0)
+    shake = np.radians(8) * np.sin(2 * np.pi * 55 * np.arange(480) / 120)
+    shaken = clip.rotations.copy()
+    shaken[:, 16] = rotations.multiply(
+        shaken[:, 16], rotations.from_axis_angle(np.eye(3)[0] * shake[:, None])
+    )
+    noisy = replace(clip, rotations=shaken)
+    grid = windows.to_grid(constraints.refine(noisy, 0.5)).filled
+    clean = windows.to_grid(constraints.refine(clip, 0.5)).filled
+    inner = slice(4, -4)
+    error = rotations.angle_between(grid.rotations[inner, 16], clean.rotations[inner, 16])
+    assert np.degrees(error.max()) < 2.5

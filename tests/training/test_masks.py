@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from blender_addon.motion.skeleton import INDEX, JOINTS
 from tests.motion.strategies import seeds
-from training.masks import PARTS, POLICIES
+from training.masks import COMPLETION, KEYED, PARTS, POLICIES, mask_weights
 
 lengths = st.one_of(st.integers(12, 128), st.sampled_from([12, 64, 128]))
 
@@ -21,7 +21,7 @@ def gaps(known: np.ndarray) -> np.ndarray:
 
 
 @settings(max_examples=100, deadline=None)
-@given(seeds, lengths, st.sampled_from(sorted(POLICIES)))
+@given(seeds, lengths, st.sampled_from(sorted(KEYED)))
 def test_every_policy_makes_a_request_that_the_product_would_take(
     seed: int, frames: int, policy: str
 ) -> None:
@@ -77,8 +77,47 @@ def test_parts_are_limbs_and_torso_without_the_pelvis() -> None:
 
 
 @pytest.mark.parametrize("frames", [2, 3, 4, 5, 6])
-@pytest.mark.parametrize("policy", sorted(POLICIES))
+@pytest.mark.parametrize("policy", sorted(KEYED))
 def test_very_short_windows_have_two_keys(policy: str, frames: int) -> None:
     for seed in range(20):
         rotation, _ = POLICIES[policy](np.random.default_rng(seed), frames)
         assert rotation.any(1).sum() >= 2
+
+
+# -- completion ----------------------------------------------------------------------------------------
+
+
+@settings(max_examples=100, deadline=None)
+@given(seeds, lengths, st.sampled_from(sorted(COMPLETION)))
+def test_completion_leaves_something_out_and_something_to_go_by(seed: int, frames: int, policy: str) -> None:
+    rotation, root = COMPLETION[policy](np.random.default_rng(seed), frames)
+    assert rotation.shape == (frames, len(JOINTS))
+    assert root.shape == (frames,)
+    assert rotation.any()
+    assert not rotation.all()
+
+
+def test_patterns_a_and_b_are_the_papers() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        counts = (~COMPLETION["per_pose"](rng, 40)[0]).sum(1)
+        assert (counts == counts[0]).all(), "the same share of every pose"
+    counts = (~COMPLETION["per_joint"](rng, 40)[0]).sum(1)
+    assert len(set(counts.tolist())) > 1
+
+
+def test_equation_9() -> None:
+    confidence, error = np.array([[1.0, 0.5, 0.0]]), np.array([[0.0, 1.0, 2.0]])
+    assert np.allclose(mask_weights(confidence, error, 0.5), [[0.0, 0.5, 1.0]])
+    assert np.allclose(mask_weights(confidence, error, 1.0), 1 - confidence)
+    assert np.allclose(mask_weights(confidence, error * 0, 0.0), 0)
+
+
+def test_pattern_c_masks_whole_limbs_at_a_time_more_than_chance() -> None:
+    rng = np.random.default_rng(2)
+    arm = list(PARTS["left_arm"])
+    together = {}
+    for name in ("weighted", "per_joint"):
+        found = [~COMPLETION[name](rng, 60)[0][:, arm] for _ in range(60)]
+        together[name] = np.mean([np.corrcoef(m[:, 1], m[:, 2])[0, 1] for m in found if m.any(0).all()])
+    assert together["weighted"] > together["per_joint"] + 0.1
