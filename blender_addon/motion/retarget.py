@@ -16,7 +16,7 @@ height added, so that feet that stood flat stand flat.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -233,23 +233,24 @@ def _neck_knots(count: int) -> Array:
     return np.arange(count + 2) / (count + 1)
 
 
-def fit(clip: Clip, rig: Rig, ratio: float | None = None) -> Clip:
+def fit(clip: Clip, rig: Rig, ratio: float | None = None, ground: float = 0.0) -> Clip:
     """A canonical clip of somebody else with this rig's proportions; rotations stay.
 
     The root's path is scaled by the ratio of leg lengths (or ``ratio``); its height over the
-    ground is scaled from the ankles up, so that flat feet stay flat.
+    ground is scaled from the ankles up, so that flat feet stay flat. ``ground`` is the height of
+    the clip's floor, which comes to lie at zero.
     """
-    length, ankle = _legs(clip.skeleton)
+    length, ankle = legs(clip.skeleton)
     ratio = rig.leg_length / length if ratio is None else ratio
     root = clip.root_positions * ratio
     # the root does not sit equally high over everybody's hips, in units of the legs
     above, mine = clip.hip_height - ankle, rig.canonical.offsets[0, 1] - rig.ankle_height
     rise = ratio * (mine / rig.leg_length) / (above / length)
-    root[:, 1] = (clip.root_positions[:, 1] - ankle) * rise + rig.ankle_height
+    root[:, 1] = (clip.root_positions[:, 1] - ground - ankle) * rise + rig.ankle_height
     return replace(clip, skeleton=rig.canonical, root_positions=root)
 
 
-def _legs(skeleton: Skeleton) -> tuple[float, float]:
+def legs(skeleton: Skeleton) -> tuple[float, float]:
     """Leg length and ankle height of a canonical skeleton."""
     o = skeleton.offsets
     leg = np.mean(
@@ -293,21 +294,31 @@ def _share_twist(d: Array, role: str, k: int, count: int, rig: Rig) -> Array:
     return rotations.multiply(parent, rotations.multiply(swing, part))
 
 
-def from_canonical(clip: Clip, rig: Rig, base: Clip | None = None) -> Clip:
+def from_canonical(
+    clip: Clip,
+    rig: Rig,
+    base: Clip | None = None,
+    lacking: Collection[str] = (),
+    also: Mapping[int, Array] | None = None,
+) -> Clip:
     """A canonical clip -> the rig's own bones.
 
     Args:
         clip: 22 joints with the rig's proportions (:func:`fit` makes them so).
         rig: the character.
         base: the character's own animation, same length, for bones without a role; None: rest.
+        lacking: roles of the rig that keep ``base`` too (:func:`lacking_roles`).
+        also: further bones and their global differences ``(F, 4)``, as :func:`differences` has
+            them: fingers.
 
     Returns:
         A clip on ``rig.skeleton`` in its own axes; only the pelvis bone is moved.
     """
     s, frames = rig.skeleton, len(clip)
     back = rotations.inverse(rig.axes)
+    left = {b for role in lacking for b in rig.bones.roles.get(role, ())}
     mapped = {b: rotations.multiply(rotations.multiply(back, x), rig.reference[b])
-              for b, x in differences(clip, rig).items()}  # fmt: skip
+              for b, x in {**differences(clip, rig), **(also or {})}.items() if b not in left}  # fmt: skip
     local = np.array(
         np.broadcast_to(s.rest_rotations, (frames, len(s), 4)) if base is None else base.rotations
     )
@@ -332,6 +343,16 @@ def from_canonical(clip: Clip, rig: Rig, base: Clip | None = None) -> Clip:
             p[:, j] = at + rotations.rotate(up, moved[:, j])
     return Clip(s, local, moved[:, 0], clip.fps, translations=None if len(s) == 1 else moved,
                 name=clip.name, metadata=clip.metadata)  # fmt: skip
+
+
+def lacking_roles(source: Rig, target: Rig) -> tuple[str, ...]:
+    """Roles that only the target has a bone for, and that nothing on the source tells about.
+
+    A neck is told by the head over it; everything else by its own bone alone.
+    """
+    told = {"neck": ("neck", "head"), "head": ("head", "neck")}
+    return tuple(role for role in target.bones.roles
+                 if not any(r in source.bones for r in told.get(role, (role,))))  # fmt: skip
 
 
 def retarget(clip: Clip, source: Rig, target: Rig, base: Clip | None = None) -> Clip:

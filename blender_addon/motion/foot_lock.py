@@ -1,0 +1,202 @@
+"""Feet that stood on the source stand on the target.
+
+Within a stance the sole point that touches (the ball; the heel while the ball is up) may not move;
+the whole stance lies where the retargeted foot is on average, so limbs turn as little as can be.
+Corrections come and go smoothly beside the stances, hip and knee are turned by two-bone inverse
+kinematics, the foot keeps its orientation, and where a straight leg would not reach, the hips sink.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from . import root_motion, rotations
+from .clip import Clip
+from .contacts import FLOOR, SIDES, Contacts, Mask, runs, soles
+from .rotations import Array
+from .skeleton import INDEX
+
+FADE = 0.13
+"""Seconds in which a correction comes and goes."""
+FARTHEST = 0.12
+"""Of the hip height: no foot is moved farther."""
+SINK = 0.06
+"""Of the hip height: the hips sink no farther."""
+UP = np.array([0.0, 1.0, 0.0])
+REACH = 0.9995
+"""Of the leg: as straight as a leg may become by a correction."""
+STRAIGHT = np.radians(4.0)
+"""A leg bent less than this says nothing about the direction in which its knee bends."""
+
+
+def lock(clip: Clip, contacts: Contacts, ground: float = 0.0) -> Clip:
+    """Hold the standing feet of a canonical clip, and keep all feet above the ground.
+
+    Args:
+        clip: canonical, with the target's proportions.
+        contacts: when the feet stood, as found on the source; one row a frame.
+        ground: height of the floor under the target.
+    """
+    if len(clip) < 3:
+        return clip
+    q, p = clip.forward()
+    hip = clip.hip_height
+    points = soles(clip.skeleton, q, p)
+    rise = settle(points[..., 1].min(-1) - ground, contacts.foot, clip.fps, hip)[:, None] * UP
+    p, points = p + rise[:, None], points + rise[:, None, None]
+    moves = np.stack([
+        corrections(points[:, k], contacts.heel[:, k], contacts.toe[:, k], clip.fps, ground, hip)
+        for k in range(len(SIDES))
+    ], 1)  # fmt: skip
+    sink = _sink(p, moves, clip.fps, hip)
+    down = -sink[:, None] * UP
+    local, root = clip.rotations.copy(), clip.root_positions + rise + down
+    for k, side in enumerate(SIDES):
+        _bend_leg(side, local, q, p, down, moves[:, k])
+    return replace(clip, rotations=local, root_positions=root)
+
+
+def stand(clip: Clip, contacts: Contacts, ground: float = 0.0) -> Clip:
+    """Only raise or lower a whole canonical clip, so that its feet stand at ground level most of the time."""
+    if not contacts.foot.any():
+        return clip
+    lowest = soles(clip.skeleton, *clip.forward())[..., 1].min(-1) - ground
+    off = np.median(lowest[contacts.foot])
+    if abs(off) > FLOOR * clip.hip_height:
+        return clip
+    return replace(clip, root_positions=clip.root_positions - off * UP)
+
+
+# -- where the feet go ------------------------------------------------------------------------------
+
+
+def settle(lowest: Array, stands: Mask, fps: float, hip: float) -> Array:
+    """How far to raise the hips so that standing feet are at ground level with no leg bent for it. ``(F,)``.
+
+    Legs of other proportions crouch to other heights: the hips' height over standing feet is taken
+    from the feet, eased, and what is left over is for the legs.
+
+    Args:
+        lowest: ``(F, 2)`` heights of the soles over the ground.
+        stands: ``(F, 2)``.
+    """
+    near = stands & (np.abs(lowest) < FLOOR * hip)
+    at = np.flatnonzero(near.any(1))
+    if not len(at):
+        return np.zeros(len(lowest))
+    wanted = -(lowest * near).sum(1)[at] / near.sum(1)[at]
+    return root_motion.eased(np.interp(np.arange(len(lowest)), at, wanted), max(1, round(FADE * fps)))
+
+
+def corrections(points: Array, heel: Mask, toe: Mask, fps: float, ground: float, hip: float) -> Array:
+    """How far to move one foot. ``(F, 3, 3)`` sole points, ``(F,)``, ``(F,) -> (F, 3)``."""
+    stands = heel | toe
+    active = np.where(toe[:, None], points[:, 1], points[:, 0])
+    before = np.concatenate([points[:1], points[:-1]])
+    step = active - np.where(toe[:, None], before[:, 1], before[:, 0])
+    lowest = points[..., 1].min(1) - ground
+    out = np.zeros((len(points), 3))
+    for start, stop in runs(stands):
+        # what the touching point moved since the stance began; handing over from heel to ball is no jump
+        slid = np.cumsum(step[start:stop], 0) - step[start]
+        out[start:stop] = slid.mean(0) - slid
+        level = float(np.median(lowest[start:stop]))
+        level = 0.0 if abs(level) < FLOOR * hip else level  # else it stands on something
+        out[start:stop, 1] = level - lowest[start:stop]
+    far = np.linalg.norm(out, axis=1)
+    out *= np.minimum(1.0, FARTHEST * hip / np.maximum(far, 1e-9))[:, None]
+    out = fade(out, stands, max(1, round(FADE * fps)))
+    deep = lowest < -2 * FARTHEST * hip  # under the floor altogether: then it is none
+    out[:, 1] = np.where(deep, out[:, 1], np.maximum(out[:, 1], -lowest))
+    return out
+
+
+def fade(offset: Array, settled: Mask, width: int) -> Array:
+    """Frames between settled ones: from one offset to the next, or to nothing and back if they are far."""
+    out = offset.copy()
+    n = len(offset)
+    for start, stop in runs(~settled):
+        before = offset[start - 1] if start > 0 else np.zeros(3)
+        after = offset[stop] if stop < n else np.zeros(3)
+        k = np.arange(1, stop - start + 1)
+        over = min(width, stop - start) + 1
+        leaves, comes = smooth(1 - k / over), smooth(1 - k[::-1] / over)
+        out[start:stop] = leaves[:, None] * before + comes[:, None] * after
+    return out
+
+
+def smooth(x: Array) -> Array:
+    """Smoothstep of ``x`` clipped to 0..1."""
+    x = np.clip(x, 0, 1)
+    return x * x * (3 - 2 * x)
+
+
+# -- what the body does about it ---------------------------------------------------------------------
+
+
+def _sink(p: Array, moves: Array, fps: float, hip: float) -> Array:
+    """How far the hips have to sink for both feet to be reached, ``(F,)``, without a jolt."""
+    need = np.zeros(len(p))
+    for k, side in enumerate(SIDES):
+        top, knee, ankle = (p[:, INDEX[f"{side}_{b}"]] for b in ("hip", "knee", "ankle"))
+        length = np.linalg.norm(knee - top, axis=-1) + np.linalg.norm(ankle - knee, axis=-1)
+        present = np.linalg.norm(ankle - top, axis=-1)
+        reach = np.maximum(REACH * length, present)
+        way = ankle + moves[:, k] - top
+        room = reach**2 - (way[:, [0, 2]] ** 2).sum(-1)
+        need = np.maximum(need, np.where(room > 0, -way[:, 1] - np.sqrt(np.maximum(room, 0)), 0))
+    if not (need > 1e-6).any():
+        return np.zeros(len(p))
+    return eased_maximum(np.minimum(need, SINK * hip), max(1, round(FADE * fps)))
+
+
+def eased_maximum(x: Array, width: int) -> Array:
+    """A smooth curve that is nowhere below ``x``: widest maximum, then a mean, over ``2 width + 1``."""
+    window = 2 * width + 1
+    padded = np.pad(x, 2 * width, mode="edge")
+    highest = np.lib.stride_tricks.sliding_window_view(padded, window).max(-1)
+    return np.lib.stride_tricks.sliding_window_view(highest, window).mean(-1)
+
+
+def _bend_leg(side: str, local: Array, q: Array, p: Array, down: Array, move: Array) -> None:
+    """Turn hip and knee so that the ankle gets to its place; the foot keeps its orientation."""
+    hip, knee, ankle = (INDEX[f"{side}_{b}"] for b in ("hip", "knee", "ankle"))
+    at = np.linalg.norm(move - down, axis=1) > 1e-7
+    if not at.any():
+        return
+    shift = down[at]
+    hinge = rotations.rotate(q[at, hip], np.array([1.0, 0, 0]))
+    first, second = knee_ik(p[at, hip] + shift, p[at, knee] + shift, p[at, ankle] + shift,
+                            p[at, ankle] + move[at], hinge)  # fmt: skip
+    thigh, shin = rotations.multiply(first, q[at, hip]), rotations.multiply(second, q[at, knee])
+    local[at, hip] = rotations.multiply(rotations.inverse(q[at, 0]), thigh)
+    local[at, knee] = rotations.multiply(rotations.inverse(thigh), shin)
+    local[at, ankle] = rotations.multiply(rotations.inverse(shin), q[at, ankle])
+
+
+def knee_ik(root: Array, middle: Array, end: Array, target: Array, hinge: Array) -> tuple[Array, Array]:
+    """:func:`.kinematics.two_bone_ik` for joints that bend one way only, about ``hinge``.
+
+    A leg that is all but straight, or bent backwards by the noise of its capture, would be folded
+    backwards by the plain formula: its bend axis is blended with, and never against, the hinge.
+    """
+    upper, lower = middle - root, end - middle
+    a, b = np.linalg.norm(upper, axis=-1), np.linalg.norm(lower, axis=-1)
+    across = np.cross(upper, lower)
+    flat = rotations.normalize(hinge - (hinge * upper).sum(-1, keepdims=True) / np.maximum(a * a, 1e-18)[..., None]
+                               * upper)  # fmt: skip
+    bent = np.arcsin(np.clip(np.linalg.norm(across, axis=-1) / np.maximum(a * b, 1e-18), 0, 1))
+    right_way = (across * flat).sum(-1) > 0
+    trust = np.where(right_way, smooth(bent / STRAIGHT - 0.5), 0.0)[..., None]
+    axis = rotations.normalize((1 - trust) * flat + trust * rotations.normalize(across))
+    reach = np.linalg.norm(target - root, axis=-1)
+    wanted = np.clip(reach, np.abs(a - b) + 1e-9, np.maximum(a + b - 1e-9, 0))
+    # upper . R(angle) lower = size cos(angle + now), since the axis is square to the upper bone
+    cosine, sine = (upper * lower).sum(-1), (across * axis).sum(-1)
+    now, size = np.arctan2(sine, cosine), np.hypot(sine, cosine)
+    then = np.arccos(np.clip((wanted**2 - a * a - b * b) / np.maximum(2 * size, 1e-18), -1, 1))
+    bend = rotations.from_axis_angle(axis * (then - now)[..., None])
+    swing = rotations.between(middle + rotations.rotate(bend, lower) - root, target - root)
+    return swing, rotations.multiply(swing, bend)
