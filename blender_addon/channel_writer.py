@@ -24,10 +24,11 @@ class Writer:
     """Solves channel values; see :func:`.armature_io.basis_channels` for the arguments."""
 
     def __init__(self, obj: Any, bones: Sequence[str], frames: Array, clip: Clip, keys: Keys | None = None,
-                 pelvis: str | None = None, use_residuals: bool = False) -> None:  # fmt: skip
+                 pelvis: str | None = None, use_residuals: bool = False, also: Sequence[str] = ()) -> None:  # fmt: skip
+        """``also``: bones that are not written, but whose poses are needed."""
         self.obj, self.frames, self.clip, self.bones = obj, frames, clip, set(bones)
         self.keys, self.pelvis, self.use_residuals = keys, pelvis, use_residuals
-        moved = [*bones, *([pelvis] if pelvis else [])]
+        moved = [*bones, *([pelvis] if pelvis else []), *also]
         self.copies = _copied(obj, moved)
         self.infos = pose_model.bone_infos(obj, [*moved, *self.copies.values()])
         self.index = {info.name: k for k, info in enumerate(self.infos)}
@@ -218,17 +219,15 @@ class Writer:
         """Move what can move so that the pelvis gets to ``wanted`` ``(F, 3)``, armature space."""
         k = self.index[pelvis]
         missing = self.wanted_place(k, wanted) - self.poses[:, k, :3, 3]
-        while k >= 0:
-            bone = self.obj.pose.bones[self.infos[k].name]
-            if not self.infos[k].connected and not all(bone.lock_location):
-                place = armature_io._transform(self.infos, k, self.poses).place[:, :3, :3]
-                self._shift(bone, self.infos[k].name, _through(np.linalg.inv(place), missing))
-                return
-            k = self.infos[k].parent
-        if all(self.obj.lock_location):
+        name = carrier(self.obj, pelvis)
+        if name is None:
             raise InvalidRequestError(
                 "armature", f"nothing can move {self.obj.name}: the location of {pelvis}, of all bones above it "
                 "and of the object is locked or connected", "Unlock one of them.")  # fmt: skip
+        if name:
+            place = armature_io._transform(self.infos, self.index[name], self.poses).place[:, :3, :3]
+            self._shift(self.obj.pose.bones[name], name, _through(np.linalg.inv(place), missing))
+            return
         _, turn, scale = pose_model.local_channels(self.curves, self.obj, "", self.frames)
         turned = rotations.to_matrix(turn) * scale[:, None, :]
         above = world[:, :3, :3] @ np.linalg.inv(turned)  # parent's axes, and the delta transform
@@ -242,6 +241,18 @@ class Writer:
         for i in range(3):
             if not owner.lock_location[i]:
                 self.out[path, i] = (self.frames, values[:, i])
+
+
+def carrier(obj: Any, pelvis: str) -> str | None:
+    """Whose location moves a pelvis bone: the nearest bone at or above it that can move freely, "" for
+    the object; None where all are locked or connected."""
+    bone = obj.data.bones.get(pelvis)
+    while bone is not None:
+        connected = bone.use_connect and bone.parent is not None
+        if not connected and not all(obj.pose.bones[bone.name].lock_location):
+            return bone.name
+        bone = bone.parent
+    return None if all(obj.lock_location) else ""
 
 
 def _relative(poses: Array, k: int, parent: int) -> Array:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 
-from . import jobs, plans, properties
+from . import jobs, plans, properties, selection
 
 
 def active_armature(context: bpy.types.Context) -> bpy.types.Object | None:
@@ -21,8 +23,8 @@ def running(obj: bpy.types.Object | None) -> jobs.Job | None:
     return job if job is not None and not job.over else None
 
 
-def why_no_run(context: bpy.types.Context) -> str:
-    """Why In-between cannot be pressed; "" if it can."""
+def why_no_run(context: bpy.types.Context, task: str = plans.INBETWEEN) -> str:
+    """Why a task's button cannot be pressed; "" if it can."""
     obj = active_armature(context)
     if obj is None:
         return "Select an armature"
@@ -36,12 +38,24 @@ def why_no_run(context: bpy.types.Context) -> str:
     if data is not None and data.use_tweak_mode:
         return "Leave the NLA strip's tweak mode first"
     if data is None or data.action is None:
-        return "No keys: key at least two poses"
+        return "No keys: key at least two poses" if task == plans.INBETWEEN else "No Action: there is no motion yet"
     session = jobs.current()
     character = session.characters.get(obj) if session else None
     if character is not None and character.bone_map is None:
         return f"The bones are not understood: {character.problem}"
-    return ""
+    if task == plans.INBETWEEN:
+        return ""
+    settings = properties.settings(context.scene)
+    if needs_selection(settings, task) and not selection.selected_bones(obj):
+        return "No bone is selected: select what is asked for in Pose Mode"
+    return session.why_not(task, settings.system or "auto", settings.bundle) if session else ""
+
+
+def needs_selection(settings: Any, task: str) -> bool:
+    """Whether a task is about the selected bones."""
+    if task == plans.COMPLETE:
+        return settings.missing == "BONES"
+    return task == plans.REFINE and settings.bones == "SELECTED"
 
 
 def why_not_again(context: bpy.types.Context) -> str:

@@ -17,6 +17,7 @@ from .motion.errors import BackendError, JobCancelled, LimberError
 from .process import Backend
 
 if TYPE_CHECKING:
+    from .captured import Captured
     from .transfer import Collected
 
 Event: TypeAlias = tuple[str, Any]
@@ -37,7 +38,7 @@ class Talk:
     """
 
     def __init__(
-        self, backend: Backend, collected: Collected, cancelled: threading.Event, events: SimpleQueue[Event]
+        self, backend: Backend, collected: Collected | Captured, cancelled: threading.Event, events: SimpleQueue[Event]
     ) -> None:
         self.backend, self.collected, self.cancelled, self.events = backend, collected, cancelled, events
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import bpy
 
-from . import client, conversation, mapping, plans, preferences, process, results, transfer
+from . import captured, client, conversation, mapping, plans, preferences, process, results, transfer
 from .motion.bone_maps import BoneMap
 from .motion.errors import BackendError, InvalidRequestError, JobCancelled, LimberError, MappingError
 from .runs import (
@@ -145,6 +145,20 @@ class Session:
             return "No trained weights: plain interpolation"
         return f"Bundle: {chosen['name']}. {chosen.get('licence', '')}".strip()
 
+    def why_not(self, task: str, system: str, bundle: str) -> str:
+        """Why no installed weights do a task; "" if some do, if interpolation was asked for by name, or
+        while the backend has not told."""
+        if not self.models or system == "interpolation":
+            return ""
+        able = [m["name"] for m in self.models if m["name"] and any(task in t for t in m["systems"].values())]
+        chosen = next((m for m in self.models if (m["name"] == bundle if bundle else m.get("default"))), None)
+        if chosen is None or chosen["name"] in able:
+            return ""  # a bundle that is not there is said elsewhere
+        name = plans.NAMES[task]
+        if not able:
+            return f"No installed bundle can {name}. Install one that can"
+        return f"Bundle {chosen['name']} cannot {name}; {' and '.join(able)} can. Choose it under Options"
+
     # -- runs ----------------------------------------------------------------------------------
 
     def job(self, obj: bpy.types.Object | None) -> Job | None:
@@ -257,7 +271,8 @@ class Session:
                 raise BackendError(f"{job.name} is gone, so its motion was thrown away.")
             if job.phase == READING:
                 bone_map = self._bone_map(obj)
-                if bone_map and self._slice(job, lambda: transfer.collect(obj, job.plan, bone_map)):
+                collect = transfer.collect if job.plan.task == plans.INBETWEEN else captured.collect
+                if bone_map and self._slice(job, lambda: collect(obj, job.plan, bone_map)):
                     self._converse(job)
             elif job.phase == WRITING:
                 answers, collected = job.answers, job.collected

@@ -308,7 +308,7 @@ def _merge(present: np.ndarray, known: np.ndarray | None, template: Keys, custom
     """Keys outside the range, the kept ones inside it, and ours where there is none of these."""
     outside = present[(present["frame"] < start) | (present["frame"] > end)]
     kept = np.zeros(0, RECORD) if known is None else known
-    if custom:  # a property of its own: Keys holds poses alone, so all that a person set is kept
+    if custom and known is None:  # a property of its own: as read, Keys hold poses alone, so all that is set is kept
         inside = present[(present["frame"] >= start) & (present["frame"] <= end)]
         kept = inside[authored(inside)]
     if template.start < start or template.end > end:
@@ -360,6 +360,11 @@ def largest_key_change(keys: Keys, action: Any, slot: Any = None) -> float:
 
 def _change(before: np.ndarray, after: np.ndarray) -> float:
     worst, used = 0.0, 0
+    if len(after) and (np.diff(before["frame"]) > 0).all() and (np.diff(after["frame"]) > 0).all():
+        where = np.minimum(np.searchsorted(after["frame"], before["frame"]), len(after) - 1)
+        if (after["frame"][where] != before["frame"]).any():
+            return float("inf")
+        return _difference(before, after[where])
     for record in before:
         where = np.flatnonzero(after["frame"][used:] == record["frame"])
         if not len(where):
@@ -368,11 +373,18 @@ def _change(before: np.ndarray, after: np.ndarray) -> float:
         used += int(where[0])
         match = after[used]
         used += 1
-        if any(record[f] != match[f] for f in ("left_type", "right_type", "interpolation", "easing", "type")):
-            return float("inf")
-        for field in ("value", "left", "right", "back", "amplitude", "period"):
-            a, b = np.atleast_1d(record[field]), np.atleast_1d(match[field])
-            if a.tobytes() != b.tobytes():
-                gap = float(np.abs(a.astype(np.float64) - b).max())
-                worst = max(worst, gap if gap > 0 else float(np.finfo(np.float64).tiny))
+        worst = max(worst, _difference(np.array([record]), np.array([match])))
+    return worst
+
+
+def _difference(before: np.ndarray, after: np.ndarray) -> float:
+    """Largest difference of keys ``(n,)`` one by one."""
+    if any((before[f] != after[f]).any() for f in ("left_type", "right_type", "interpolation", "easing", "type")):
+        return float("inf")
+    worst = 0.0
+    for field in ("value", "left", "right", "back", "amplitude", "period"):
+        a, b = np.ascontiguousarray(before[field]), np.ascontiguousarray(after[field])
+        if a.tobytes() != b.tobytes():
+            gap = float(np.abs(a.astype(np.float64) - b).max())
+            worst = max(worst, gap if gap > 0 else float(np.finfo(np.float64).tiny))
     return worst

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import textwrap
+from typing import Any
 
 import bpy
 
-from . import checks, jobs, mapping, process, properties, review
+from . import checks, jobs, mapping, plans, process, properties, review, selection
 from .motion.errors import BackendError, InvalidRequestError, LimberError
 
 CATEGORY = "Limber"
@@ -19,15 +20,16 @@ PHASES = {
     jobs.FETCHING: "Fetching the result",
     jobs.WRITING: "Writing the Action",
 }
+ICONS = {plans.INBETWEEN: "ANIM", plans.COMPLETE: "BONE_DATA", plans.REFINE: "SMOOTHCURVE"}
 LINES_SHOWN = 6
 NAMES_SHOWN = 6
 
 
 class LIMBER_PT_main(bpy.types.Panel):
-    """Character, range, what is kept, In-between."""
+    """Character, task, range, what is kept, the button."""
 
     bl_idname = "LIMBER_PT_main"
-    bl_label = "In-between"
+    bl_label = "Limber"
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = CATEGORY
@@ -46,12 +48,14 @@ class LIMBER_PT_main(bpy.types.Panel):
         job = checks.running(obj)
         column = layout.column()
         column.enabled = job is None
+        task = properties.settings(context.scene).task
+        column.row().prop(properties.settings(context.scene), "task", expand=True)
         draw_settings(column, obj, context)
         if job is None:
             row = layout.row()
             row.scale_y = 1.5
-            row.operator("limber.inbetween", icon="ANIM")
-            reason = checks.why_no_run(context)
+            row.operator(f"limber.{task}", icon=ICONS[task])  # type: ignore[arg-type]
+            reason = checks.why_no_run(context, task)
             if reason and obj is not None and not properties.under_review(obj):
                 wrapped(layout, reason, width, "INFO")
         else:
@@ -123,8 +127,34 @@ def draw_settings(layout: bpy.types.UILayout, obj: bpy.types.Object | None, cont
         row = column.row()
         row.alignment = "RIGHT"
         row.label(text=f"{which}: {start} to {end}")
-    column.row().prop(settings, "keep", expand=True)
+    if settings.task == plans.INBETWEEN:
+        column.row().prop(settings, "keep", expand=True)
+    else:
+        draw_scope(column, obj, settings)
     column.prop(settings, "variations")
+
+
+def draw_scope(column: bpy.types.UILayout, obj: bpy.types.Object | None, settings: Any) -> None:
+    """What of a captured motion is asked for."""
+    if settings.task == plans.COMPLETE:
+        column.row().prop(settings, "missing", expand=True)
+        if settings.missing == "GAPS":
+            column.prop(settings, "gap")
+    else:
+        column.row().prop(settings, "bones", expand=True)
+        column.prop(settings, "trust", slider=True)
+    if obj is not None and checks.needs_selection(settings, settings.task):
+        row = column.row()
+        row.alignment = "RIGHT"
+        row.label(text=selection_text(selection.selected_bones(obj)))
+    column.row().prop(settings, "keep_marked", expand=True)
+
+
+def selection_text(names: tuple[str, ...]) -> str:
+    """``hand.L and 2 more``."""
+    if not names:
+        return "No bone selected"
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def draw_progress(layout: bpy.types.UILayout, job: jobs.Job, width: int) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import bpy
 import numpy as np
 
+from . import selection
 from .motion.errors import InvalidRequestError
 from .motion.skeleton import JOINTS
 
@@ -16,6 +17,10 @@ PROVENANCE = "limber"
 """Name of the custom property on an Action that says how it was made (JSON)."""
 
 ROOT = "root"
+INBETWEEN, COMPLETE, REFINE = "inbetween", "complete", "refine"
+TASKS = (INBETWEEN, COMPLETE, REFINE)
+NAMES = {INBETWEEN: "In-between", COMPLETE: "Complete", REFINE: "Refine"}
+"""What people read."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +29,15 @@ class Plan:
 
     Attributes:
         start, end: frames, both included.
-        keep: ``"ALL"`` keys or the ``"SELECTED"`` ones.
+        keep: ``"ALL"`` keys or the ``"SELECTED"`` ones; the other tasks know ``"NONE"`` besides.
         seed, variations, system, bundle: as in the request.
         known: what an earlier result knew (:func:`known_to_json`); None: what is keyed.
         texts: ``[[text, start, stop], ...]``.
+        task: one of ``TASKS``.
+        bones: complete, refine: the bones that it is about; empty: all.
+        gap: complete: only where bones have no key for more than so many frames; 0: wherever asked.
+        confidence: refine: how far the present motion is trusted, 0 to 1.
+        scope: complete, refine: what an earlier result changed, frames by bone (:func:`runs`).
     """
 
     start: int
@@ -39,12 +49,17 @@ class Plan:
     bundle: str = ""
     known: dict[str, list[list[int]]] | None = None
     texts: list[list[Any]] = field(default_factory=list)
+    task: str = INBETWEEN
+    bones: tuple[str, ...] = ()
+    gap: int = 0
+    confidence: float = 0.5
+    scope: dict[str, list[list[int]]] | None = None
 
 
 # -- masks as text -------------------------------------------------------------------------------------
 
 
-def _runs(mask: np.ndarray, first: int) -> list[list[int]]:
+def runs(mask: np.ndarray, first: int) -> list[list[int]]:
     """Frames of a ``(F,)`` mask as ``[[from, to], ...]``, both included."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
     return [[int(a) + first, int(b) - 1 + first] for a, b in zip(edges[0::2], edges[1::2], strict=True)]
@@ -52,20 +67,27 @@ def _runs(mask: np.ndarray, first: int) -> list[list[int]]:
 
 def known_to_json(joints: np.ndarray, root: np.ndarray, first: int) -> dict[str, list[list[int]]]:
     """Masks ``(F, 22)`` and ``(F,)`` as runs of scene frames by joint name, the root's place as ``"root"``."""
-    runs = {name: _runs(joints[:, j], first) for j, name in enumerate(JOINTS)}
-    return {name: found for name, found in (*runs.items(), (ROOT, _runs(root, first))) if found}
+    known = {name: runs(joints[:, j], first) for j, name in enumerate(JOINTS)}
+    return {name: found for name, found in (*known.items(), (ROOT, runs(root, first))) if found}
 
 
 def read_known(known: dict[str, list[list[int]]], first: int, frames: int) -> tuple[np.ndarray, np.ndarray]:
     """The masks again, on ``frames`` frames from scene frame ``first``; what lies outside is left out."""
     joints, root = np.zeros((frames, len(JOINTS)), bool), np.zeros(frames, bool)
-    for name, runs in known.items():
+    for name, found in known.items():
         if name != ROOT and name not in JOINTS:
             raise InvalidRequestError("known", f"there is no joint {name!r}")
         column = root if name == ROOT else joints[:, JOINTS.index(name)]
-        for start, end in runs:
-            column[max(start - first, 0) : max(end + 1 - first, 0)] = True
+        column |= read_runs(found, first, frames)
     return joints, root
+
+
+def read_runs(found: list[list[int]], first: int, frames: int) -> np.ndarray:
+    """Runs of scene frames as a mask again ``(frames,)``; what lies outside is left out."""
+    out = np.zeros(frames, bool)
+    for start, end in found:
+        out[max(start - first, 0) : max(end + 1 - first, 0)] = True
+    return out
 
 
 # -- where plans come from -----------------------------------------------------------------------------
@@ -86,18 +108,28 @@ def frame_range(obj: bpy.types.Object, scene: bpy.types.Scene, settings: Any) ->
     return scene.frame_start, scene.frame_end
 
 
-def from_settings(obj: bpy.types.Object, scene: bpy.types.Scene, settings: Any) -> Plan:
+def from_settings(obj: bpy.types.Object, scene: bpy.types.Scene, settings: Any, task: str = INBETWEEN) -> Plan:
     """The plan that the panel shows.
 
     Raises:
-        InvalidRequestError: the range holds nothing.
+        InvalidRequestError: the range holds nothing, or no bone is selected where some have to be.
     """
     start, end = frame_range(obj, scene, settings)
     if end <= start:
         raise InvalidRequestError("range", f"{start} to {end} holds no frames between",
                                   "Choose an end after the start.")  # fmt: skip
-    return Plan(start, end, settings.keep, settings.seed, settings.variations, settings.system or "auto",
+    plan = Plan(start, end, settings.keep, settings.seed, settings.variations, settings.system or "auto",
                 settings.bundle)  # fmt: skip
+    if task == INBETWEEN:
+        return plan
+    complete = task == COMPLETE
+    gaps = complete and settings.missing == "GAPS"
+    some = settings.bones == "SELECTED" if not complete else not gaps
+    bones = selection.selected_bones(obj) if some else ()
+    if some and not bones:
+        raise InvalidRequestError("bones", "none is selected", "Select bones in Pose Mode.")
+    return replace(plan, task=task, keep=settings.keep_marked, bones=bones,
+                   gap=settings.gap if gaps else 0, confidence=settings.trust)  # fmt: skip
 
 
 def read_provenance(action: bpy.types.Action) -> dict[str, Any]:
@@ -131,9 +163,17 @@ def from_action(obj: bpy.types.Object) -> Plan:
         raise InvalidRequestError("action", "the armature has none")
     made = read_provenance(action)
     try:
-        known = {str(name): [[int(a), int(b)] for a, b in runs] for name, runs in made["known"].items()}
-        return Plan(int(made["start"]), int(made["end"]), "ALL", int(made["seed"]), int(made["variations"]),
+        known = _frames_by_name(made["known"])
+        plan = Plan(int(made["start"]), int(made["end"]), "ALL", int(made["seed"]), int(made["variations"]),
                     str(made["system"]), str(made["bundle"]), known, list(made["texts"]))  # fmt: skip
+        if made["task"] == INBETWEEN:
+            return plan
+        return replace(plan, task=str(made["task"]), keep="NONE", confidence=float(made["confidence"]),
+                       scope=_frames_by_name(made["scope"]))  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         problem = f"what {action.name} says about its making is incomplete ({error})"
         raise InvalidRequestError("action", problem) from None
+
+
+def _frames_by_name(found: Any) -> dict[str, list[list[int]]]:
+    return {str(name): [[int(a), int(b)] for a, b in frames] for name, frames in found.items()}

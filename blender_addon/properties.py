@@ -20,6 +20,24 @@ KEEPS = (
     ("SELECTED", "Selected", "Only the selected keys are poses to go through; "
                                   "the others in the range give way in the result"),
 )  # fmt: skip
+TASKS = (
+    ("inbetween", "In-between", "Fill the motion between key poses. Every key stays exactly as it is"),
+    ("complete", "Complete", "Fill what is missing of a captured motion: some bones over some frames"),
+    ("refine", "Refine", "Clean a captured motion: jitter, noise, sliding feet"),
+)
+MISSING = (
+    ("BONES", "Selected Bones", "The selected bones are missing over the whole range, whatever their keys say"),
+    ("GAPS", "Gaps", "Where a bone with a key on nearly every frame has none for a while"),
+)
+BONES = (
+    ("ALL", "All", "Every bone with a role"),
+    ("SELECTED", "Selected", "The selected bones; all others stay exactly as they are"),
+)
+MARKED = (
+    ("NONE", "None", "Every asked for key in the range may change"),
+    ("SELECTED", "Selected", "The selected keys stay exactly as they are, and the motion goes through them"),
+)
+
 
 def _bundles(settings: bpy.types.PropertyGroup, context: bpy.types.Context, typed: str) -> list[str]:
     """Names of the bundles that the backend has told of."""
@@ -34,6 +52,20 @@ def _bundles(settings: bpy.types.PropertyGroup, context: bpy.types.Context, type
 class LimberSettings(bpy.types.PropertyGroup):
     """Settings of the next run, one set per scene."""
 
+    task: bpy.props.EnumProperty(name="Task", items=TASKS, description="What is done to the motion")
+    missing: bpy.props.EnumProperty(name="Missing", items=MISSING, description="What is filled in")
+    gap: bpy.props.IntProperty(
+        name="Longer Than", default=3, min=1, max=10_000,
+        description="A bone without a key for more frames than this is missing there",
+    )  # fmt: skip
+    bones: bpy.props.EnumProperty(name="Bones", items=BONES, description="Which bones are cleaned")
+    trust: bpy.props.FloatProperty(
+        name="Trust", default=0.5, min=0, max=0.95, subtype="FACTOR",
+        description="How far the captured motion is trusted: 0 makes it anew, near 1 it hardly changes",
+    )  # fmt: skip
+    keep_marked: bpy.props.EnumProperty(
+        name="Keep Keys", items=MARKED, description="Which keys among what is asked for stay as they are"
+    )
     range_mode: bpy.props.EnumProperty(name="Range", items=RANGES, description="Which frames are filled")
     start: bpy.props.IntProperty(name="Start", default=1, description="First frame of the range")
     end: bpy.props.IntProperty(name="End", default=60, description="Last frame of the range")

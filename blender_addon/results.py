@@ -5,21 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import bpy
 
-from . import actions, character_io, keyframes, plans, properties, review
+from . import actions, captured_writer, character_io, keyframes, plans, properties, review
+from .captured import Captured
 from .keyframes import Keys
 from .motion.errors import InvalidRequestError
 from .transfer import Answers, Collected
 
-UNDO_MESSAGE = "Limber: in-between"
+Read: TypeAlias = Collected | Captured
+"""What was read: keyed poses, or captured motion."""
+
+UNDO_MESSAGES = {task: f"Limber: {name.lower()}" for task, name in plans.NAMES.items()}
 CHANGED = "Keys were changed during the run. This goes through the earlier ones; the original Action has yours"
 
 
 def write(
-    obj: bpy.types.Object, collected: Collected, answers: Answers, facts: Callable[[], dict[str, Any]]
+    obj: bpy.types.Object, collected: Read, answers: Answers, facts: Callable[[], dict[str, Any]]
 ) -> Generator[None, None, None]:
     """One Action a variation, then the first of them on the armature, under review.
 
@@ -48,22 +52,22 @@ def write(
             action[plans.PROVENANCE] = json.dumps(record | facts())
             yield
         # 2. on the armature, at once
-        _show(obj, made, answers, original, slot_identifier, had_fake_user)
+        _show(obj, made, answers, original, slot_identifier, had_fake_user, collected.plan.task)
         if changed:
             for entry in properties.review(obj).results:
                 entry.remark = CHANGED
         made.clear()
-        _undo_step()
+        _undo_step(UNDO_MESSAGES[collected.plan.task])
 
 
-def _undo_step() -> None:
+def _undo_step(message: str) -> None:
     """The run's one undo step. A timer may find no window in its context, and undo wants one."""
     window = bpy.context.window or next(iter(bpy.context.window_manager.windows), None)
     with bpy.context.temp_override(window=window):
-        bpy.ops.ed.undo_push(message=UNDO_MESSAGE)
+        bpy.ops.ed.undo_push(message=message)
 
 
-def _still_there(obj: bpy.types.Object, collected: Collected) -> bpy.types.Action:
+def _still_there(obj: bpy.types.Object, collected: Read) -> bpy.types.Action:
     """The Action that was read.
 
     Raises:
@@ -81,12 +85,17 @@ def _still_there(obj: bpy.types.Object, collected: Collected) -> bpy.types.Actio
 
 
 def _write_one(
-    obj: bpy.types.Object, collected: Collected, clip: Any, name: str, made: list[tuple[int, float]]
+    obj: bpy.types.Object, collected: Read, clip: Any, name: str, made: list[tuple[int, float]]
 ) -> Generator[None, None, bpy.types.Action]:
-    channels = yield from _quietly(character_io.result_channels_steps(
-        obj, collected.bone_map, collected.captured, clip, collected.keys))  # fmt: skip
+    if isinstance(collected, Captured):
+        channels, kept = yield from _quietly(captured_writer.channels_steps(obj, collected, clip))
+        first, last = kept.start, kept.end
+    else:
+        kept, first, last = collected.keys, collected.first, collected.last
+        channels = yield from _quietly(character_io.result_channels_steps(
+            obj, collected.bone_map, collected.captured, clip, kept))  # fmt: skip
     before = {action.session_uid for action in bpy.data.actions}
-    steps = keyframes.write_action_steps(obj, name, channels, collected.keys, collected.first, collected.last, False)
+    steps = keyframes.write_action_steps(obj, name, channels, kept, first, last, False)
     while True:
         try:
             next(steps)
@@ -147,11 +156,14 @@ def result_name(original: str) -> str:
     return f"{stem} Limber {n}"
 
 
-def _provenance(collected: Collected, answers: Answers, n: int, original: str, slot: str) -> dict[str, Any]:
+def _provenance(collected: Read, answers: Answers, n: int, original: str, slot: str) -> dict[str, Any]:
     """How variation ``n`` was made, so that it can be made again."""
     plan, report = collected.plan, answers.report
-    return {
-        "task": "inbetween", "variation": n, "variations": plan.variations, "seed": plan.seed,
+    more: dict[str, Any] = {}
+    if isinstance(collected, Captured):
+        more = {"scope": collected.scope_json(), "confidence": plan.confidence}
+    return more | {
+        "task": plan.task, "variation": n, "variations": plan.variations, "seed": plan.seed,
         "system": report.get("system", plan.system), "bundle": report.get("bundle", plan.bundle),
         "asked_system": plan.system, "asked_bundle": plan.bundle,
         "start": plan.start, "end": plan.end, "keep": plan.keep, "texts": plan.texts,
@@ -162,7 +174,7 @@ def _provenance(collected: Collected, answers: Answers, n: int, original: str, s
 
 def _show(
     obj: bpy.types.Object, made: list[tuple[int, float]], answers: Answers, original: bpy.types.Action,
-    slot: str, had_fake_user: bool,
+    slot: str, had_fake_user: bool, task: str,
 ) -> None:  # fmt: skip
     """Put the results under review and the first of them on the armature."""
     state = properties.review(obj)
@@ -173,24 +185,35 @@ def _show(
     for uid, change in made:
         entry = state.results.add()
         entry.action, entry.key_change = by_uid[uid], change
-        entry.comparison = comparison(report)
+        entry.comparison = comparison(report, task)
         entry.made_by = made_by(report)
         entry.licence = str(report.get("licence", ""))
-        entry.remark = remark(report)
+        entry.remark = remark(report, task)
     state.current = 0
     action = state.results[0].action
     actions.assign(obj, action, review.slot_of(action, slot))
 
 
-def comparison(report: dict[str, Any]) -> str:
-    """The model beside plain interpolation, a line each."""
-    both = report.get("skating")
+def comparison(report: dict[str, Any], task: str = plans.INBETWEEN) -> str:
+    """The model beside plain interpolation, or beside what was there before; a line or two."""
+    lines = [_line("Foot skating", report.get("skating"), 100, "cm/s", report, task)]
+    if task != plans.INBETWEEN:
+        lines.insert(0, _line("Jerk", report.get("jerk"), 1, "m/s³", report, task))
+    return "\n".join(line for line in lines if line)
+
+
+def _line(name: str, both: Any, factor: float, unit: str, report: dict[str, Any], task: str) -> str:
     if not isinstance(both, dict) or not {"model", "interpolation"} <= both.keys():
         return ""
-    model, plain = (100 * float(both[key]) for key in ("model", "interpolation"))
+    model, plain = (factor * float(both[key]) for key in ("model", "interpolation"))
+    digits = 0 if factor == 1 and max(model, plain) >= 10 else 1
+    if task == plans.REFINE:
+        return f"{name}: {plain:.{digits}f} before, {model:.{digits}f} now ({unit})"
     if report.get("system") == "interpolation":
-        return f"Foot skating: {model:.1f} cm/s"
-    return f"Foot skating: {model:.1f} cm/s\nPlain interpolation: {plain:.1f} cm/s"
+        return f"{name}: {model:.{digits}f} {unit}"
+    if task == plans.COMPLETE:
+        return f"{name}: {model:.{digits}f} {unit}, plain interpolation {plain:.{digits}f}"
+    return f"{name}: {model:.{digits}f} {unit}\nPlain interpolation: {plain:.{digits}f} {unit}"
 
 
 def made_by(report: dict[str, Any]) -> str:
@@ -205,8 +228,12 @@ def made_by(report: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def remark(report: dict[str, Any]) -> str:
+def remark(report: dict[str, Any], task: str = plans.INBETWEEN) -> str:
     """What to know about the result; "" where there is nothing."""
-    if report.get("system") == "interpolation":
-        return "Plain interpolation, no model: there are no trained weights beside the backend"
-    return ""
+    if report.get("system") != "interpolation":
+        return ""
+    if task == plans.REFINE:
+        return "No model: no trained weights for this were used, and nothing was changed"
+    if task == plans.COMPLETE:
+        return "Plain interpolation, no model: no trained weights for this were used"
+    return "Plain interpolation, no model: there are no trained weights beside the backend"

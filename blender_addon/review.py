@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from . import actions, properties
+from .motion.errors import InvalidRequestError
 
 
 def count(obj: bpy.types.Object | None) -> int:
@@ -49,6 +50,22 @@ def discard(obj: bpy.types.Object) -> None:
         original.use_fake_user = state.original_fake_user
     _forget(state)
     _remove(ours)
+
+
+def back_to_original(obj: bpy.types.Object) -> None:
+    """Give the armature the Action that its accepted result was made from; the result stays in the file.
+
+    Raises:
+        InvalidRequestError: that Action is gone.
+    """
+    result = obj.animation_data.action
+    original = actions.original_of(result) if result is not None else None
+    if result is None or original is None:
+        name = result.name if result is not None else obj.name
+        raise InvalidRequestError("action", f"what {name} was made from is no longer in the file",
+                                  "Refine starts from the motion as it was; run it on this one instead.")  # fmt: skip
+    result.use_fake_user = True
+    actions.assign(obj, original, slot_of(original, result[actions.ORIGINAL_SLOT]))
 
 
 def _remove(actions: list[bpy.types.Action]) -> None:

@@ -100,19 +100,37 @@ def _limb_roles(obj: Any, keys: Keys, curves: pose_model.Curves, parent: str, si
     for control, held in _LIMB_CONTROLS.items():
         if held[-1] == parts[-1]:
             frames = keys.frames_of(f"{control}.{letter}", PROPERTIES)
-            seen = frames[_value(obj, curves, switch, frames) < 1.0]
+            seen = frames[switch_value(obj, curves, switch, frames) < 1.0]
             for part in held:
                 note(f"{side}_{part}", seen)
     for control, part in _FK_CONTROLS.items():
         if part in parts:
             frames = keys.frames_of(f"{control}.{letter}", ROTATIONS)
-            in_ik = _value(obj, curves, switch, frames) < 1.0
+            in_ik = switch_value(obj, curves, switch, frames) < 1.0
             note(f"{side}_{part}", frames)
             for other in parts:
                 note(f"{side}_{other}", frames[in_ik])
 
 
-def _value(obj: Any, curves: pose_model.Curves, switch: Switch, frames: Array) -> Array:
+def posed_roles(
+    obj: Any, bone_map: BoneMap, control: str, frames: Array, curves: pose_model.Curves
+) -> tuple[str, ...]:
+    """Roles that a control poses at ``frames``: its own, or all of a limb's while that is in IK."""
+    role = next((r for r, bones in bone_map.bones.items() if control in bones), _BODY.get(control, ""))
+    stem, _, letter = control.rpartition(".")
+    side = next((s for s, c in _SIDES if c == letter), "")
+    for limb, parts in _LIMBS.items():
+        names = tuple(r for part in parts if (r := f"{side}_{part}") in bone_map.bones)
+        in_limb = not role and stem in _LIMB_CONTROLS and _LIMB_CONTROLS[stem][-1] == parts[-1]
+        if role in names or (side and in_limb):
+            switch = Switch(f"{limb}_parent.{letter}", "IK_FK", 1.0, names)
+            in_ik = switch.bone in obj.pose.bones and (switch_value(obj, curves, switch, frames) < 1.0).any()
+            return names if in_ik or not role else (role,)
+    return (role,) if role in bone_map.bones else ()
+
+
+def switch_value(obj: Any, curves: pose_model.Curves, switch: Switch, frames: Array) -> Array:
+    """What a switch says at ``frames``. ``(F,)``."""
     live = obj.pose.bones[switch.bone].get(switch.property, switch.value)
     return curves.scalar(switch_path(switch), float(live), np.asarray(frames))
 
@@ -210,7 +228,7 @@ def switch_values(obj: Any, curves: pose_model.Curves, switch: Switch, frames: A
     """Frames and values of a switch: what FK needs where the limb is generated, the animator's
     where it is known and outside the range. None where it has the right value already."""
     wide = np.concatenate([[frames[0] - 1], frames, [frames[-1] + 1]])
-    own = _value(obj, curves, switch, wide)
+    own = switch_value(obj, curves, switch, wide)
     if (own == switch.value).all():
         return None
     theirs = np.isin(wide, known)

@@ -10,7 +10,7 @@ from typing import Any
 
 import bpy
 
-from . import conversation, plans, transfer
+from . import captured, conversation, plans, transfer
 from .motion.errors import LimberError
 
 READING, STARTING, SENDING, QUEUED, RUNNING, FETCHING, WRITING = (
@@ -45,7 +45,7 @@ class Job:
         self.longest_hold = self.longest_work = 0.0
         self.cancelled = threading.Event()
         self.events: SimpleQueue[conversation.Event] = SimpleQueue()
-        self.collected: transfer.Collected | None = None
+        self.collected: transfer.Collected | captured.Captured | None = None
         self.answers: transfer.Answers | None = None
         self.work: Generator[None, None, Any] | None = None
 

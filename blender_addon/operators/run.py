@@ -5,7 +5,7 @@ No postponed annotations here: Blender reads the properties from them.
 
 import bpy
 
-from .. import checks, jobs, plans, properties
+from .. import checks, jobs, plans, properties, review
 from ..motion.errors import LimberError
 
 
@@ -28,13 +28,11 @@ def begin(operator: bpy.types.Operator, obj: bpy.types.Object, plan: plans.Plan,
     return {"FINISHED"}
 
 
-class LIMBER_OT_inbetween(bpy.types.Operator):
-    """Fill the motion between the keys of the active armature. Every key stays exactly as it is, and the
-    result is a new Action"""
+class _Task:
+    """Operators that start a run as the panel's settings have it."""
 
-    bl_idname = "limber.inbetween"
-    bl_label = "In-between"
     bl_options = {"REGISTER"}  # noqa: RUF012  Blender reads it
+    task = plans.INBETWEEN
 
     wait: bpy.props.BoolProperty(
         name="Wait", default=False, options={"SKIP_SAVE"},
@@ -44,9 +42,9 @@ class LIMBER_OT_inbetween(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Says why not."""
-        reason = checks.why_no_run(context)
+        reason = checks.why_no_run(context, cls.task)
         if reason:
-            cls.poll_message_set(reason)
+            cls.poll_message_set(reason)  # type: ignore[attr-defined]
         return not reason
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -54,10 +52,37 @@ class LIMBER_OT_inbetween(bpy.types.Operator):
         obj = checks.active_armature(context)
         assert obj is not None
         try:
-            plan = plans.from_settings(obj, context.scene, properties.settings(context.scene))
+            plan = plans.from_settings(obj, context.scene, properties.settings(context.scene), self.task)
         except LimberError as error:
-            return report(self, error)
-        return begin(self, obj, plan, self.wait)
+            return report(self, error)  # type: ignore[arg-type]
+        return begin(self, obj, plan, self.wait)  # type: ignore[arg-type]
+
+
+class LIMBER_OT_inbetween(_Task, bpy.types.Operator):
+    """Fill the motion between the keys of the active armature. Every key stays exactly as it is, and the
+    result is a new Action"""
+
+    bl_idname = "limber.inbetween"
+    bl_label = "In-between"
+    task = plans.INBETWEEN
+
+
+class LIMBER_OT_complete(_Task, bpy.types.Operator):
+    """Fill what is missing of a captured motion. Every other bone and frame stays exactly as it is, and the
+    result is a new Action"""
+
+    bl_idname = "limber.complete"
+    bl_label = "Complete"
+    task = plans.COMPLETE
+
+
+class LIMBER_OT_refine(_Task, bpy.types.Operator):
+    """Clean a captured motion. Bones and frames that are not asked for stay exactly as they are, and the
+    result is a new Action"""
+
+    bl_idname = "limber.refine"
+    bl_label = "Refine"
+    task = plans.REFINE
 
 
 class LIMBER_OT_make_again(bpy.types.Operator):
@@ -86,6 +111,8 @@ class LIMBER_OT_make_again(bpy.types.Operator):
         assert obj is not None
         try:
             plan = plans.from_action(obj)
+            if plan.task == plans.REFINE:  # which starts from what the motion was, not from what it became
+                review.back_to_original(obj)
         except LimberError as error:
             return report(self, error)
         return begin(self, obj, plan, self.wait)
@@ -135,4 +162,5 @@ class LIMBER_OT_restart_backend(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (LIMBER_OT_inbetween, LIMBER_OT_make_again, LIMBER_OT_cancel, LIMBER_OT_restart_backend)
+CLASSES = (LIMBER_OT_inbetween, LIMBER_OT_complete, LIMBER_OT_refine, LIMBER_OT_make_again, LIMBER_OT_cancel,
+           LIMBER_OT_restart_backend)  # fmt: skip

@@ -8,7 +8,10 @@ from typing import Any
 import bpy
 import numpy as np
 
-from blender_addon.motion.skeleton import CANONICAL
+from blender_addon import actions, armature_io, keyframes
+from blender_addon.motion import rotations
+from blender_addon.motion.clip import Clip, rest_clip
+from blender_addon.motion.skeleton import CANONICAL, JOINTS
 
 KEYED = ("pelvis", "spine1", "left_shoulder", "right_shoulder", "left_elbow", "left_hip", "right_hip", "left_knee",
          "right_knee", "head")  # fmt: skip
@@ -56,6 +59,43 @@ def key_poses(obj: Any, frames: tuple[int, ...] = (1, 15, 30), action: str = "Wa
         obj.pose.bones["pelvis"].location = (0.02 * n, 0, 0.3 * n)
         obj.pose.bones["pelvis"].keyframe_insert("location", frame=frame)
     return data.action
+
+
+def capture_motion(obj: Any, frames: int = 60, first: int = 1, action: str = "Take", seed: int = 3) -> Any:
+    """A key on every frame of every bone, as from a suit: swinging limbs, a walking pelvis, some noise; bones
+    in three rotation modes, handles that nobody would guess. The Action."""
+    rng = np.random.default_rng(seed)
+    still = rest_clip(frames, 24.0)
+    t = np.arange(frames) / 24.0
+    turned = np.array(still.rotations)
+    for j in range(len(JOINTS)):
+        phase, size = rng.uniform(0, 6), 0.35 if j else 0.15
+        vector = np.stack([size * np.sin(2 * t + phase + k) for k in range(3)], -1)
+        turned[:, j] = rotations.from_axis_angle(vector + rng.normal(0, 0.01, vector.shape))
+    root = still.root_positions + np.stack([0.05 * np.sin(t), 0.02 * np.sin(4 * t), 0.7 * t], -1)
+    clip = Clip(still.skeleton, turned, root, 24.0)
+    for k, bone in enumerate(obj.pose.bones):
+        bone.rotation_mode = ("QUATERNION", "XYZ", "AXIS_ANGLE")[k % 3]
+    at = np.arange(first, first + frames, dtype=float)
+    channels = armature_io.basis_channels(obj, clip, at, list(JOINTS), pelvis="pelvis")
+    made = keyframes.write_action(obj, action, channels)
+    for curve in actions.fcurves(obj):
+        records = keyframes.read_records(curve)
+        records["type"], records["back"] = keyframes.enum_value("type", "KEYFRAME"), 0
+        records["interpolation"] = keyframes.enum_value("interpolation", "BEZIER")
+        records["left_type"] = records["right_type"] = keyframes.enum_value("left_type", "FREE")
+        records["left"][:, 1] += rng.normal(0, 0.01, len(records))
+        keyframes.write_records(curve, records)
+        curve.keyframe_points.foreach_set("select_control_point", np.zeros(frames, bool))
+    for key in list(made.keys()):
+        del made[key]
+    made.use_fake_user = False
+    return made
+
+
+def every_record(obj: Any) -> dict[tuple[str, int], np.ndarray]:
+    """Every field of every key of the armature's present Action."""
+    return {(curve.data_path, curve.array_index): keyframes.read_records(curve) for curve in actions.fcurves(obj)}
 
 
 def every_key(action: Any) -> dict[tuple[str, int], list[tuple[float, ...]]]:

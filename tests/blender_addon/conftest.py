@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import pytest
 if TYPE_CHECKING:
     from blender_addon.jobs import Session
     from blender_addon.process import Backend
+
+ROOT = Path(__file__).resolve().parents[2]
 
 bpy = pytest.importorskip("bpy", reason="the bpy wheel is not installed for this Python")
 
@@ -69,6 +72,57 @@ def session(
     left = jobs.current()
     if left is not None and left.backend is not None and left.backend.state == "READY":
         kept_backends.append(left.backend)
+        left.backend = None
+
+
+@pytest.fixture(scope="session")
+def able_bundle(backend_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real weights of the smallest size, random, that do every task; made by the backend's own Python."""
+    folder = tmp_path_factory.mktemp("weights") / "tiny"
+    make = "import sys, pathlib, tests.backend.conftest as c; c.make_bundle(pathlib.Path(sys.argv[1]))"
+    subprocess.run([backend_python, "-c", make, str(folder)], check=True, cwd=ROOT)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    for system in config["systems"].values():
+        system["tasks"] = ["inbetween", "complete", "refine"]
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def able_backends() -> Iterator[list[Backend]]:
+    """As ``kept_backends``, with the bundle that does every task."""
+    kept: list[Backend] = []
+    yield kept
+    for backend in kept:
+        backend.stop(wait=True)
+
+
+@pytest.fixture
+def able_session(
+    addon: None,
+    backend_python: str,
+    able_bundle: Path,
+    able_backends: list[Backend],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Session]:
+    """The add-on's session with a real backend whose bundle ``tiny`` does every task."""
+    from blender_addon import jobs
+    from blender_addon.process import Backend
+
+    monkeypatch.setenv("LIMBER_PYTHON", backend_python)
+    found = jobs.current()
+    assert found is not None
+    if able_backends:
+        found.backend = able_backends.pop()
+    else:
+        arguments = [backend_python, "-m", "backend", "serve", "--weights", str(able_bundle)]
+        found.backend = Backend(arguments, ROOT)
+        found.backend.start()
+    bpy.context.scene.limber.bundle = "tiny"
+    yield found
+    left = jobs.current()
+    if left is not None and left.backend is not None and left.backend.state == "READY":
+        able_backends.append(left.backend)
         left.backend = None
 
 
