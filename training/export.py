@@ -126,8 +126,4 @@ def _others(others: Sequence[str], table: Mapping[str, Any]) -> list[str]:
 
 def remeasure(bundle: Path, data: Path, most: int) -> dict[str, Any]:
     """Evaluate an exported bundle as it is loaded by the backend (float16 storage and all)."""
-    from backend.service import build
-
-    loaded = weights.load(bundle)
-    named = {name: build(loaded, name) for name in loaded.systems}
-    return evaluate.evaluate(cache_file.load(data), _columns(named), most=most)  # type: ignore[arg-type]
+    return evaluate.evaluate(cache_file.load(data), evaluate.columns(bundle), most=most)

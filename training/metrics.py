@@ -122,6 +122,15 @@ def spectral_distance(truth: ArrayLike, predicted: ArrayLike) -> float:
     return float((distance * total).sum() / weight) if weight > 0 else 0.0
 
 
+def spectral_power(quaternions: ArrayLike) -> float:
+    """The power that :func:`npss` weighs windows by: summed over dimensions and frequencies.
+
+    Args:
+        quaternions: ``(N, T, J, 4)``.
+    """
+    return float(np.square(np.fft.fft(rotations.continuous(quaternions, axis=1), axis=1).real).sum())
+
+
 def _share(power: Array, total: Array) -> Array:
     """Power over its sum; a dimension without power has none at any frequency."""
     total = total[:, None]
@@ -363,7 +372,7 @@ def measure(
     Returns:
         ``l2p``, ``l2q``, ``npss``, ``error_cm``, ``skating_ratio``, ``skating_speed`` (cm/s),
         ``penetration_cm``, ``jerk`` (m/s^3), and the true motion's own ``true_skating_ratio``,
-        ``true_skating_speed`` and ``true_jerk``.
+        ``true_skating_speed``, ``true_jerk`` and ``true_penetration_cm``.
     """
     fps = truth[0].fps
     forms = {(len(c), c.fps, len(c.skeleton)) for c in (*truth, *predicted)}
@@ -385,4 +394,5 @@ def measure(
         "true_skating_ratio": skating_ratio(tp[:, wide], fps),
         "true_skating_speed": skating_speed(tp[:, wide], contacts, fps),
         "true_jerk": jerk(tp[:, wide], fps),
+        "true_penetration_cm": penetration(tp[:, gap]),
     }

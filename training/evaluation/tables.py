@@ -1,0 +1,113 @@
+"""Tables as text: the card's and the README's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+BASELINES = ("interpolation", "zero velocity", "before", "Savitzky-Golay", "One Euro")
+"""Columns that are no systems."""
+_NOT_COLUMNS = ("windows", "truth")
+
+_COLUMNS = (
+    ("joint error, cm", "error_cm", 2), ("L2P", "L2P", 3), ("L2Q", "L2Q", 3), ("NPSS", "NPSS", 4),
+    ("skating, cm/s", "skating", 1), ("jerk, m/s3", "jerk", 0),
+)  # fmt: skip
+"""Of in-betweening's tables: heading, metric, digits."""
+_BESIDE_TRUTH = ("skating", "jerk")
+
+_POSES = (
+    ("joint error, cm", "error_cm", 2),
+    ("PCP, %", "pcp", 1),
+    ("acceleration error, mm/frame2", "accel_mm", 1),
+)
+
+
+def who(cells: Mapping[str, Any]) -> list[str]:
+    """The columns of one row of a table: systems first, then what they are measured against."""
+    names = [n for n in cells if n not in _NOT_COLUMNS]
+    return [n for n in names if n not in BASELINES] + [n for n in BASELINES if n in names]
+
+
+def markdown(table: Mapping[str, Any], model: str = "model") -> str:
+    """The tables as a card shows them; ``model`` is the column that ships."""
+    lines: list[str] = []
+    for row, gaps in table.get("inbetween", {}).items():
+        lines += ["", f"**{row}**", "", *_inbetween(gaps, model)]
+    if table.get("inbetween mmdm"):
+        lines += ["", "**MMDM's transition: 30 frames between 10 known ones on either side**", "",
+                  *_flat(table["inbetween mmdm"], (("joint error, cm", "error_cm", 2), ("L2P", "L2P", 3),
+                                                   ("L2Q", "L2Q", 3), ("NPSS", "NPSS", 4)))]  # fmt: skip
+    if table.get("inbetween partial"):
+        lines += ["", "**Sparse keys of which some leave out limbs, joints or the place** "
+                  "(error over what was not given)", "",
+                  *_flat(table["inbetween partial"], (("joint error, cm", "error_cm", 2),))]  # fmt: skip
+    for task, title in (("complete", "Completion (over the joints whose place was not known)"),
+                        ("refine", "Refinement (all joints; before: the noisy motion itself)")):  # fmt: skip
+        for row, cases in table.get(task, {}).items():
+            lines += ["", f"**{title}: {row}**", "", *_flat({c: {c: v} for c, v in cases.items()}, _POSES)]
+    return "\n".join(lines).strip() + "\n"
+
+
+def _inbetween(gaps: Mapping[str, Any], model: str) -> list[str]:
+    """One data set of LAFAN1's protocol: the model beside interpolation and the truth."""
+    heads = ["missing frames"]
+    for title, key, _ in _COLUMNS:
+        heads += [title, "interpolation"]
+        heads += ["below"] if key == "error_cm" else ["truth"] if key in _BESIDE_TRUTH else []
+    lines = [_line(heads), _line(["---"] * len(heads))]
+    for gap, cells in gaps.items():
+        line = [str(gap)]
+        for _, key, digits in _COLUMNS:
+            m, i = cells[model][key], cells["interpolation"][key]
+            line += [cell(m, digits), cell(i, digits)]
+            if key == "error_cm":
+                line.append(f"{100 * (1 - m / i):.0f} %" if i else "–")
+            elif key in _BESIDE_TRUTH:
+                line.append(cell(cells["truth"][key], digits))
+        lines.append(_line(line))
+    return lines
+
+
+def _flat(rows: Mapping[str, Mapping[str, Any]], columns: Sequence[tuple[str, str, int]]) -> list[str]:
+    """Every row's only cells, metric by metric, a column for each method."""
+    first = next(iter(next(iter(rows.values())).values()))
+    names = who(first)
+    heads = ["data"] + [
+        f"{title}: {n}" if k == 0 else n for title, _, _ in columns for k, n in enumerate(names)
+    ]
+    lines = [_line(heads), _line(["---"] * len(heads))]
+    for row, cells in rows.items():
+        c = next(iter(cells.values()))
+        lines.append(_line([row, *(cell(c[n][key], digits) for _, key, digits in columns for n in names)]))
+    return lines
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def cell(value: float | None, digits: int) -> str:
+    """A number, or a dash where there is nothing to measure."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def summary(tables: Mapping[str, Mapping[str, Any]]) -> str:
+    """Bundles side by side: joint error in cm, and how far below interpolation it lies.
+
+    Args:
+        tables: bundle name -> its ``metrics.json``.
+    """
+    names = list(tables)
+    head = ["held-out motion", "missing frames", "interpolation", *(f"`{n}`" for n in names)]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    first = tables[names[0]]["inbetween"]
+    for row, gaps in first.items():
+        for gap in gaps:
+            plain = gaps[gap]["interpolation"]["error_cm"]
+            cells = [row, gap, f"{plain:.2f} cm"]
+            for name in names:
+                error = tables[name]["inbetween"][row][gap]["model"]["error_cm"]
+                cells.append(f"{error:.2f} cm ({100 * (1 - error / plain):.0f} % below)")
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
