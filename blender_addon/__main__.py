@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from .batch import command as retarget
 from .motion.constraints import MAX_VARIATIONS
 from .motion.errors import LimberError
 
@@ -59,7 +60,9 @@ def _guarded(options: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="limber-blender", description="Limber inside Blender, without a window.")
+    parser = argparse.ArgumentParser(
+        prog="limber-blender", description="Limber inside Blender, without a window."
+    )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, (run, arguments, text) in COMMANDS.items():
         sub = commands.add_parser(name, help=text, description=text)
@@ -74,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
 def _inbetween_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("scene", type=Path, metavar="SCENE", help=".blend, .bvh, .fbx, .glb or .gltf")
     parser.add_argument("--armature", default="", metavar="NAME", help="needed where the file has several")
-    parser.add_argument("--frames", type=_range, required=True, metavar="A:B", help="scene frames, both included")
+    parser.add_argument(
+        "--frames", type=_range, required=True, metavar="A:B", help="scene frames, both included"
+    )
     parser.add_argument("--keys", type=_frames, metavar="1,20,45",
                         help="take the poses at these frames as the keys (for motion with a key on every frame); "
                         "without it the Action's own keys are kept")  # fmt: skip
@@ -84,7 +89,9 @@ def _inbetween_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--variations", type=_integer(1, MAX_VARIATIONS), default=1, help="default 1")
     parser.add_argument("--system", default="auto", help="auto (default) or a system's name")
     parser.add_argument("--bundle", default="", help="name of the weights bundle (default: open)")
-    parser.add_argument("--fps", type=_rate, help="rate of a .glb or .gltf SCENE, which does not say (default 24)")
+    parser.add_argument(
+        "--fps", type=_rate, help="rate of a .glb or .gltf SCENE, which does not say (default 24)"
+    )
     parser.add_argument("--only-armature", action="store_true", help=".fbx and .glb without meshes")
 
 
@@ -108,7 +115,9 @@ def _inbetween(options: argparse.Namespace) -> int:
         for number, name in enumerate(outcome.actions, 1):
             if number > 1 and options.output.suffix == ".blend":
                 break  # it holds all variations
-            path = options.output if number == 1 else options.output.with_stem(f"{options.output.stem}-{number}")
+            path = (
+                options.output if number == 1 else options.output.with_stem(f"{options.output.stem}-{number}")
+            )
             action = bpy.data.actions[name]
             actions.assign(obj, action, None)
             scene_files.save(path, obj, *headless.action_range(obj, start, end), options.only_armature)
@@ -180,8 +189,13 @@ def _demo(options: argparse.Namespace) -> int:
 Arguments = Callable[[argparse.ArgumentParser], None]
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], Arguments, str]] = {
     "inbetween": (_inbetween, _inbetween_arguments, "Fill the motion between the keys of a character."),
+    "retarget": (retarget.run, retarget.arguments, retarget.TEXT),
     "map": (_map, _map_arguments, "Say which bone plays which role, and which roles have none."),
-    "demo": (_demo, _demo_arguments, "A Rigify character, a few key poses, the backend: demo.blend, .bvh, .png."),
+    "demo": (
+        _demo,
+        _demo_arguments,
+        "A Rigify character, a few key poses, the backend: demo.blend, .bvh, .png.",
+    ),
 }
 
 

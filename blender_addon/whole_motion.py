@@ -35,18 +35,19 @@ class Character:
         return tuple(bone for bones in self.bone_map.bones.values() for bone in bones)
 
 
-def describe(obj: Any, frames: ArrayLike = ()) -> Character:
+def describe(obj: Any, frames: ArrayLike = (), bone_map: BoneMap | None = None) -> Character:
     """Map an armature and find its reference pose.
 
     Args:
         obj: the armature object.
         frames: scene frames of a motion that shows how it stands, where its rest pose does not.
+        bone_map: which bone plays which role; None: found.
 
     Raises:
         MappingError: too few bones are understood.
         SkeletonError: no bones.
     """
-    found = bone_maps.find(armature_io.read_skeleton(obj))
+    found = bone_maps.find(armature_io.read_skeleton(obj)) if bone_map is None else bone_map
     if rigify_io.is_control_rig(obj, found):
         skeleton = rigify_io.skeleton(obj, found)
     else:

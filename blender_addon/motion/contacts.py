@@ -8,6 +8,7 @@ stand flat. Ground is the level on which the feet stand, found from the clip its
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,7 +132,7 @@ def lasting(flags: Mask, shortest: int, gap: int) -> Mask:
     out = np.array(flags).reshape(len(flags), -1)
     for k in range(out.shape[1]):
         found = runs(out[:, k])
-        for (_, stop), (start, _) in zip(found, found[1:], strict=False):
+        for (_, stop), (start, _) in pairwise(found):
             out[stop:start, k] = start - stop <= gap
         for start, stop in runs(out[:, k]):
             out[start:stop, k] = stop - start >= shortest

@@ -300,6 +300,7 @@ def from_canonical(
     base: Clip | None = None,
     lacking: Collection[str] = (),
     also: Mapping[int, Array] | None = None,
+    places: Mapping[int, Array] | None = None,
 ) -> Clip:
     """A canonical clip -> the rig's own bones.
 
@@ -309,10 +310,12 @@ def from_canonical(
         base: the character's own animation, same length, for bones without a role; None: rest.
         lacking: roles of the rig that keep ``base`` too (:func:`lacking_roles`).
         also: further bones and their global differences ``(F, 4)``, as :func:`differences` has
-            them: fingers.
+            them: fingers, a bone that carries the way over the ground.
+        places: further bones and where their heads have to be ``(F, 3)``, Y up.
 
     Returns:
-        A clip on ``rig.skeleton`` in its own axes; only the pelvis bone is moved.
+        A clip on ``rig.skeleton`` in its own axes; only the pelvis bone and those of ``places``
+        are moved.
     """
     s, frames = rig.skeleton, len(clip)
     back = rotations.inverse(rig.axes)
@@ -326,7 +329,9 @@ def from_canonical(
         np.broadcast_to(s.offsets, (frames, len(s), 3)) if base is None else base.local_translations()
     )
     q, p = np.empty((frames, len(s), 4)), np.empty((frames, len(s), 3))
-    pelvis = rig.bones.first("pelvis")
+    root = clip.root_positions - rotations.rotate(clip.rotations[:, 0], rig.root_offset)
+    placed = {b: rotations.rotate(back, x)
+              for b, x in {**(places or {}), rig.bones.first("pelvis"): root}.items()}  # fmt: skip
     for j, parent in enumerate(s.parents):
         up = q[:, parent] if parent >= 0 else rotations.identity(frames)
         at = p[:, parent] if parent >= 0 else np.zeros((frames, 3))
@@ -335,9 +340,8 @@ def from_canonical(
             local[:, j] = rotations.multiply(rotations.inverse(up), q[:, j])
         else:
             q[:, j] = rotations.multiply(up, local[:, j])
-        if j == pelvis:
-            root = clip.root_positions - rotations.rotate(clip.rotations[:, 0], rig.root_offset)
-            p[:, j] = rotations.rotate(back, root)
+        if j in placed:
+            p[:, j] = placed[j]
             moved[:, j] = rotations.rotate(rotations.inverse(up), p[:, j] - at)
         else:
             p[:, j] = at + rotations.rotate(up, moved[:, j])

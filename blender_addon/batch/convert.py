@@ -1,0 +1,136 @@
+"""One clip onto one character: numpy from the source's clip to the target's bones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..motion import contacts, fingers, foot_lock, retarget, root_motion, rotations
+from ..motion.clip import Clip
+from ..motion.errors import InvalidRequestError
+from ..motion.retarget import Rig
+from ..motion.root_motion import GroundPath
+from ..motion.rotations import Array
+from .plan import Options
+from .sources import Source
+
+
+@dataclass(frozen=True, eq=False)
+class Converted:
+    """A clip ready to be written.
+
+    Attributes:
+        source: at the rate that is written.
+        canonical: the motion with the target's proportions, as it is to be seen.
+        written: the same without what the object carries.
+        lacking: roles that keep the target's own animation.
+        turns: further bones and their global differences, see :func:`.retarget.from_canonical`.
+        places: further bones and where their heads are.
+        path: what the object carries; None: nothing.
+        measures: skating, penetration and so on, by name.
+    """
+
+    source: Source
+    canonical: Clip
+    written: Clip
+    lacking: tuple[str, ...]
+    turns: Mapping[int, Array]
+    places: Mapping[int, Array]
+    path: GroundPath | None
+    measures: dict[str, Any]
+
+    def bones(self, rig: Rig) -> list[int]:
+        """Bones of the rig that are written."""
+        left = {b for role in self.lacking for b in rig.bones.roles[role]}
+        mapped = [b for role in rig.bones.roles.values() for b in role if b not in left]
+        return [*mapped, *(b for b in self.turns if b not in mapped)]
+
+    def onto(self, rig: Rig, base: Clip | None, rows: slice) -> Clip:
+        """Some of the frames on the rig's own bones."""
+        part = self.written.slice(rows.start, rows.stop)
+        below = None if base is None else base.slice(rows.start, rows.stop)
+        return retarget.from_canonical(part, rig, below, self.lacking, {b: x[rows] for b, x in self.turns.items()},
+                                       {b: x[rows] for b, x in self.places.items()})  # fmt: skip
+
+
+def convert(source: Source, rig: Rig, options: Options) -> Converted:
+    """Retarget a clip: rest poses aligned, scaled to the legs, feet standing, the root where it is wanted.
+
+    Args:
+        source: the clip and its character.
+        rig: the target.
+        options: rate, feet, root.
+
+    Raises:
+        InvalidRequestError: the root's motion is wanted on a bone and there is none above the hips.
+    """
+    if options.fps and options.fps != source.clip.fps:
+        source = replace(source, clip=source.clip.resample(options.fps))
+    there = retarget.to_canonical(source.clip, source.rig)
+    q, p = there.forward()
+    found = contacts.find_in(there.skeleton, q, p, there.fps)
+    plain = foot_lock.stand(retarget.fit(there, rig, ground=found.ground), found)
+    shown = foot_lock.lock(plain, found) if options.feet == "lock" else plain
+    measures = measure(there, p, found, plain, shown)
+    if options.in_place:
+        shown = root_motion.in_place(shown)
+    turns = fingers.write(fingers.read(source.clip, source.rig, there), rig, shown)
+    path, places, written = None, {}, shown
+    if options.root != "hips" and not options.in_place:
+        path = root_motion.ground_path(shown)
+        if options.root == "bone":
+            bone = root_bone(rig)
+            turns, places = {**turns, bone: path.turns}, {bone: path.places + _height(rig, bone)}
+            path = None
+        else:
+            written = path.local(shown)
+    return Converted(
+        source, shown, written, retarget.lacking_roles(source.rig, rig), turns, places, path, measures
+    )
+
+
+def root_bone(rig: Rig) -> int:
+    """The topmost bone above the hips.
+
+    Raises:
+        InvalidRequestError: there is none.
+    """
+    above = rig.skeleton.ancestors(rig.bones.first("pelvis"))
+    if not above:
+        raise InvalidRequestError(
+            "root", "no bone stands above the hips", "Use --root hips or --root object."
+        )
+    return above[-1]
+
+
+def _height(rig: Rig, bone: int) -> Array:
+    """How high the bone's head is at rest, Y up. ``(3,)``."""
+    _, p = rig.skeleton.rest_global()
+    return rotations.rotate(rig.axes, p[bone]) * (0.0, 1.0, 0.0)
+
+
+def measure(there: Clip, p: Array, found: contacts.Contacts, plain: Clip, shown: Clip) -> dict[str, Any]:
+    """Skating and penetration before and after, and how far the root is from the scaled path."""
+    balls, fps = list(contacts.BALLS), there.fps
+    out: dict[str, Any] = {
+        "frames": len(there),
+        "fps": fps,
+        "standing": float(found.foot.mean()) if len(p) else 0.0,
+    }
+    out["skating_source"] = contacts.skating(p[:, balls], found.toe, fps, there.hip_height)
+    for name, clip in (("before", plain), ("after", shown)):
+        q, at = plain.forward() if clip is plain else clip.forward()
+        out[f"skating_{name}"] = contacts.skating(at[:, balls], found.toe, fps, clip.hip_height)
+        out[f"penetration_{name}"] = contacts.penetration(clip.skeleton, q, at)
+    flat = lambda x: np.linalg.norm(np.diff(x[:, [0, 2]], axis=0), axis=1).sum()  # noqa: E731
+    ratio = retarget.legs(shown.skeleton)[0] / retarget.legs(there.skeleton)[0]
+    wanted = there.root_positions * ratio
+    moved = float(flat(wanted))
+    off = shown.root_positions - wanted
+    out["leg_ratio"] = float(ratio)
+    out["root_path_ratio"] = float(flat(shown.root_positions)) / moved if moved > 1e-6 else 1.0
+    out["root_error"] = float(np.linalg.norm((off - off[:1])[:, [0, 2]], axis=1).max(initial=0))
+    return out

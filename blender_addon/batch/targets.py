@@ -1,0 +1,181 @@
+"""Opening files and the characters in them, and their Actions."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+from .. import actions, armature_io, scene_files, whole_motion
+from ..keyframes import split_path
+from ..motion.errors import FileFormatError, InvalidRequestError, LimberError
+from ..whole_motion import Character
+from . import sources
+from .plan import Place
+
+_USD = (".usd", ".usda", ".usdc", ".usdz")
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """An opened character.
+
+    Attributes:
+        character: its armature, map and reference pose.
+        own: its own Action, which bones that a source lacks keep; None where it has none.
+        several: how many Actions the file has where it is unclear which one would be its own.
+    """
+
+    character: Character
+    own: Any
+    several: int = 0
+
+
+def open_file(place: Place) -> Any:
+    """Make this Blender hold a file and nothing else; its armature object, evaluated and editable.
+
+    Raises:
+        LimberError: not a file of its kind, no armature, or several and none is chosen.
+        OSError: it cannot be read.
+    """
+    path = Path(place.path)
+    ending = path.suffix.lower()
+    try:
+        if ending in _USD or ending == ".vrm":
+            _import_more(path, ending)
+        else:
+            scene_files.open_scene(path)
+        obj = scene_files.choose_armature(place.armature)
+    except InvalidRequestError as error:
+        # the command line of retargeting names the armature behind the file
+        raise LimberError(
+            str(error).replace("Choose with --armature:", f"Choose one as {path.name}:NAME of")
+        ) from error
+    if not len(obj.data.bones):
+        raise InvalidRequestError("armature", f"{obj.name} has no bones")
+    return _editable(obj)
+
+
+def _import_more(path: Path, ending: str) -> None:
+    """What :mod:`..scene_files` does not know: VRM, which is glTF by another name, and USD."""
+    with path.open("rb"):
+        pass
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    if ending == ".vrm":
+        scene_files.enable("io_scene_gltf2")
+        scene_files._quietly(path, "cannot be read", lambda: bpy.ops.import_scene.gltf(filepath=str(path)))
+        return
+    operator = getattr(bpy.ops.wm, "usd_import", None)
+    if operator is None or "usd_import" not in dir(bpy.ops.wm):
+        raise FileFormatError(str(path), "this Blender was built without USD")
+    scene_files._quietly(path, "cannot be read", lambda: operator(filepath=str(path)))
+
+
+def _editable(obj: Any) -> Any:
+    """The object, or where it is linked from another file its library override."""
+    layer = bpy.context.view_layer
+    if obj.library is not None:
+        made = obj.override_hierarchy_create(bpy.context.scene, layer)
+        if made is None:
+            raise InvalidRequestError("armature", f"{obj.name} is linked and Blender cannot override it")
+        obj = made
+        if obj.name not in layer.objects:
+            bpy.context.scene.collection.objects.link(obj)
+    if obj.hide_get():
+        obj.hide_set(False)
+    obj.hide_viewport = False
+    if obj.data.pose_position != "POSE" and obj.data.library is None:
+        obj.data.pose_position = "POSE"
+    layer.objects.active = obj
+    layer.update()
+    return obj
+
+
+def open_target(place: Place, choice: str) -> Target:
+    """Open a character for retargeting.
+
+    Args:
+        place: the file, and its armature.
+        choice: which map, see :func:`.sources.choose_map`.
+
+    Raises:
+        LimberError: see :func:`open_file`; or it has no map.
+    """
+    obj = open_file(place)
+    data = obj.animation_data
+    own, several = (data.action if data else None), 0
+    if Path(place.path).suffix.lower() != ".blend":
+        # importers leave whichever clip came last on the armature, and all of them on NLA tracks
+        found = actions_of(obj)
+        own, several = (found[0], 0) if len(found) == 1 else (None, len(found))
+        for other in bpy.data.objects:
+            other.animation_data_clear()
+        for bone in obj.pose.bones:
+            bone.matrix_basis.identity()
+        bpy.context.view_layer.update()
+        if own is not None:
+            play_alone(obj, own)
+        for action in found if several else ():
+            bpy.data.actions.remove(action)
+    bone_map = sources.choose_map(armature_io.read_skeleton(obj), choice)
+    frames = np.empty(0)
+    if own is not None:
+        frames = np.linspace(*own.frame_range, 24)
+    return Target(whole_motion.describe(obj, frames, bone_map), own, several)
+
+
+# -- Actions ----------------------------------------------------------------------------------------
+
+
+def actions_of(obj: Any) -> list[Any]:
+    """Actions of the file that move this armature's bones, by name."""
+    return [a for a in sorted(bpy.data.actions, key=lambda a: a.name) if slot_for(obj, a) is not None]
+
+
+def slot_for(obj: Any, action: Any) -> Any:
+    """The slot of an Action that is this armature's: its own name, else the one with most of its bones.
+
+    None where no slot moves any of its bones, or mostly bones that it does not have.
+    """
+    best, most = None, 0.0
+    for slot in action.slots:
+        if slot.target_id_type not in ("OBJECT", "UNSPECIFIED"):
+            continue
+        bag = actions.channelbag(action, slot, ensure=False)
+        split = [split_path(f.data_path) for f in bag.fcurves] if bag else []
+        bones = {s[0] for s in split if s and s[0]}
+        here = sum(b in obj.pose.bones for b in bones)
+        if here * 2 <= len(bones):
+            continue
+        score = here + (0.5 if slot.identifier == f"OB{obj.name}" else 0.0)
+        if score > most:
+            best, most = slot, score
+    return best
+
+
+def play_alone(obj: Any, action: Any) -> tuple[int, int]:
+    """Give the armature an Action and silence its NLA; first and last whole frame.
+
+    Raises:
+        InvalidRequestError: the Action moves none of its bones, or holds no frames.
+    """
+    slot = slot_for(obj, action)
+    if slot is None:
+        raise InvalidRequestError("action", f"{action.name} moves none of the armature's bones")
+    data = obj.animation_data or obj.animation_data_create()
+    data.use_nla = False
+    data.action = action
+    data.action_slot = slot
+    first, last = action.frame_range
+    if not (np.isfinite(first) and np.isfinite(last)) or last - first > sources.MAX_FRAMES:
+        raise InvalidRequestError("action", f"{action.name} goes from {first} to {last}")
+    return int(np.floor(first)), int(np.ceil(last))
+
+
+def same_file(a: Place, b: Place) -> bool:
+    """Whether two places are in one file."""
+    return os.path.abspath(a.path) == os.path.abspath(b.path)

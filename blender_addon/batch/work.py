@@ -1,0 +1,159 @@
+"""One unit of a batch, in this process' Blender: read, convert, write, look, save."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+from .. import actions, rigify_io, scene_files, whole_motion
+from ..motion.clip import Clip
+from ..motion.errors import LimberError
+from . import bulk, check, convert, sources, targets
+from .plan import BLENDER, Place, Unit
+from .sources import Source
+from .targets import Target
+
+Say = Callable[[str], None]
+
+
+class Workshop:
+    """Keeps the last target open: the next clip for it needs no loading."""
+
+    def __init__(self) -> None:
+        self._key: tuple[Place, str] | None = None
+        self._target: Target | None = None
+
+    def target(self, place: Place, choice: str) -> Target:
+        """The character, opened if it is not already."""
+        if self._target is None or self._key != (place, choice):
+            self.close()
+            self._target = targets.open_target(place, choice)
+            self._key = (place, choice)
+        return self._target
+
+    def close(self) -> None:
+        """Something else is about to be opened."""
+        self._key, self._target = None, None
+
+    def run(self, unit: Unit, say: Say) -> list[dict[str, Any]]:
+        """Every clip of a unit's source onto its target; one entry of the report a clip.
+
+        Args:
+            unit: what to do.
+            say: called with what is being done, as a sign of life.
+
+        Raises:
+            LimberError, OSError: nothing of the unit can be done.
+        """
+        say(f"reading {unit.source}")
+        began = time.perf_counter()
+        through_blender = Path(unit.source.path).suffix.lower() in BLENDER
+        if through_blender:
+            self.close()
+        clips = list(sources.read(unit.source, unit.options.source_map))
+        read = time.perf_counter() - began
+        taken: set[str] = set()
+        out = []
+        for found in clips:
+            name = found.name if isinstance(found, Source) else found[0]
+            entry = {"source": str(unit.source), "target": str(unit.target), "clip": name}
+            say(f"{unit.source} {name}".rstrip())
+            try:
+                if isinstance(found, tuple):
+                    raise found[1]
+                stem = unit.output + (f"_{_file_name(name, taken)}" if name else "")
+                out.append(entry | self._one(unit, found, stem) | {"read_seconds": read / len(clips)})
+            except LimberError as error:
+                out.append(entry | {"state": "failed", "error": str(error)})
+        return out
+
+    def _one(self, unit: Unit, source: Source, stem: str) -> dict[str, Any]:
+        options = unit.options
+        target = self.target(unit.target, options.map)
+        character, began = target.character, time.perf_counter()
+        obj = character.obj
+        made = convert.convert(source, character.rig, options)
+        seconds = {"convert_seconds": time.perf_counter() - began}
+        # 1. the Action
+        began, first = time.perf_counter(), 1
+        scene_files.set_rate(made.source.clip.fps)
+        base = own_animation(target, first, len(made.written), made.source.clip.fps)
+        values = bulk.channels(character, made, base, first)
+        name = Path(stem).name
+        action = bulk.write_action(obj, name, values, first, target.own)
+        seconds["write_seconds"] = time.perf_counter() - began
+        try:
+            # 2. looking at it
+            began = time.perf_counter()
+            seen = check.check(character, made, first, options.check) if options.check else {}
+            seconds["check_seconds"] = time.perf_counter() - began
+            # 3. the file
+            began = time.perf_counter()
+            path, last = Path(f"{stem}.{options.format}"), first + len(made.written) - 1
+            scene = bpy.context.scene
+            scene.frame_start, scene.frame_end = first, max(last, first)
+            scene.frame_set(first)
+            scene_files.save(path, obj, first, last, options.only_armature)
+            seconds["save_seconds"] = time.perf_counter() - began
+        finally:
+            self._put_back(target, action)
+        unmapped = {"unmapped_target": list(character.bone_map.missing), "lacking": list(made.lacking),
+                    "unmapped_source": list(source.rig.bone_map.missing),
+                    "map": character.bone_map.preset, "source_map": source.rig.bone_map.preset,
+                    "reference": character.rig.source, "source_reference": source.rig.source,
+                    "doubtful": _doubtful(character)}  # fmt: skip
+        notes = [f"the target's {target.several} Actions were left out"] if target.several else []
+        return {"state": "done", "output": str(path), **_finite(made.measures), **_finite(seen), **unmapped, **seconds,
+                "notes": notes}  # fmt: skip
+
+    def _put_back(self, target: Target, action: Any) -> None:
+        """The character as it was opened, for the next clip; memory stays level."""
+        obj = target.character.obj
+        if target.own is not None:
+            targets.play_alone(obj, target.own)
+        else:
+            obj.animation_data.action = None
+        bpy.data.actions.remove(action)
+        for bone in obj.pose.bones:
+            bone.matrix_basis.identity()
+
+
+def own_animation(target: Target, first: int, count: int, fps: float) -> Clip | None:
+    """The character's own motion over the frames that are written; None where it stands at rest."""
+    character = target.character
+    obj = character.obj
+    control = rigify_io.is_control_rig(obj, character.bone_map)
+    if control:
+        return None  # every control that matters is written, and the others keep their curves anyway
+    posed = any(not np.allclose(np.array(b.matrix_basis), np.eye(4), atol=1e-6) for b in obj.pose.bones)
+    if not (posed or actions.fcurves(obj)):
+        return None
+    return whole_motion.read(obj, character.bone_map, np.arange(first, first + count))
+
+
+def _doubtful(character: Any) -> list[str]:
+    return [f"{role} {sure:.0%}" for role, sure in character.bone_map.confidence.items() if sure < 0.6]
+
+
+def _finite(measures: dict[str, Any]) -> dict[str, Any]:
+    """JSON knows no NaN."""
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in measures.items()}
+
+
+def _file_name(name: str, taken: set[str]) -> str:
+    """An Action's name as part of a file's, no two alike."""
+    made = base = re.sub(r"[^\w.+-]+", "_", name).strip("._") or "clip"
+    number = 1
+    while made.lower() in taken:
+        number += 1
+        made = f"{base}_{number}"
+    taken.add(made.lower())
+    return made
