@@ -23,6 +23,11 @@ TEMPO = 0.223
 """Largest log of the playing speed: a fifth slower to a quarter faster."""
 
 
+def generators(*seed: int, size: int) -> list[np.random.Generator]:
+    """``size`` independent streams, one a window, that follow from ``seed`` (run, step) alone."""
+    return [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(size)]
+
+
 class Windows:
     """Draws batches of training windows.
 
@@ -50,12 +55,16 @@ class Windows:
         self.sources, self.weights = _normalised(source_weights)
         self.policies, self.policy_weights = _normalised(mask_weights)
 
-    def batch(self, rng: np.random.Generator, size: int, frames: int) -> tuple[Window, Window]:
-        """``size`` windows of ``frames`` frames, in metres, not yet interpolated.
+    def batch(self, rngs: Sequence[np.random.Generator], frames: int) -> tuple[Window, Window]:
+        """Windows of ``frames`` frames, in metres, not yet interpolated.
+
+        Args:
+            rngs: one a window, so that a window is the same whoever draws it (:func:`generators`).
 
         Returns:
             the truth, and what is given of it: the same but where a policy corrupts what is observed.
         """
+        size = len(rngs)
         rotations = np.zeros((size, frames, len(JOINTS), 4), np.float32)
         rotations[..., 0] = 1
         roots = np.zeros((size, frames, 3), np.float32)
@@ -66,7 +75,7 @@ class Windows:
         trust = np.zeros((size, frames, len(JOINTS)), np.float32)
         root_trust = np.zeros((size, frames), np.float32)
         corrupted: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        for b in range(size):
+        for b, rng in enumerate(rngs):
             source = self.sources[rng.choice(len(self.sources), p=self.weights)]
             entry = self.groups[source][rng.choice(len(self.chances[source]), p=self.chances[source])]
             n = min(frames, entry.length)

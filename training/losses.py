@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -57,8 +58,19 @@ def target(truth: Window) -> Target:
     return Target(channels, p, (speed < 0.25) & low)
 
 
-def loss(out: Tensor, x: Inputs, truth: Target, weights: Weights) -> tuple[Tensor, dict[str, float]]:
-    """Mean weighted loss of filled channels ``(B, T, 135)``, and its terms for the log."""
+def loss(
+    out: Tensor,
+    x: Inputs,
+    truth: Target,
+    weights: Weights,
+    total_share: Callable[[Tensor], Tensor] = lambda x: x,
+) -> tuple[Tensor, dict[str, float]]:
+    """Mean weighted loss of filled channels ``(B, T, 135)``, and its terms for the log.
+
+    Args:
+        total_share: from this process' sum of the windows' weights to that of the whole batch, where
+            several processes share one.
+    """
     matrices, root = poses(out)
     _, p = forward_kinematics(matrices, root, x.offsets)
     free = (~(x.rotation_known.all(-1) & x.root_known) & x.valid).to(out.dtype)  # (B, T)
@@ -82,7 +94,7 @@ def loss(out: Tensor, x: Inputs, truth: Target, weights: Weights) -> tuple[Tenso
     placed = x.base[..., -3:] - truth.channels[..., -3:]
     plain = over(filling.norm(dim=-1).mean(-1) + placed.norm(dim=-1), free)  # (B,)
     share = (plain + weights.floor).rsqrt()
-    total = (total * share).sum() / share.sum()
+    total = (total * share).sum() / total_share(share.sum())
     return total, {k: float(v.detach().mean()) for k, v in means.items()}
 
 

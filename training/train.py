@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 from lightning.fabric import Fabric
+from lightning.fabric.strategies import DDPStrategy, Strategy
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.tensorboard import SummaryWriter
 
 from backend import features
 from backend.nn import diffusion
@@ -21,7 +25,7 @@ from backend.nn.denoiser import Architecture, Denoiser, widened
 
 from . import losses
 from .config import Config
-from .dataset import Windows
+from .dataset import Windows, generators
 from .prepare import cache as cache_file
 
 
@@ -35,8 +39,12 @@ class Run:
         if threads:
             torch.set_num_threads(threads)
         self.config, self.folder = config, folder
-        precision = "bf16-mixed" if device == "cuda" else "32-true"
-        self.fabric = Fabric(accelerator="cuda" if device == "cuda" else "cpu", precision=precision)
+        self.fabric = _fabric(device)
+        world = self.fabric.world_size
+        if config.batch % (2 * world):
+            raise ValueError(
+                f"batches of {config.batch} (and of half of it) cannot be shared by {world} processes"
+            )
         self.network = Denoiser(config.architecture)
         self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(config.ema))
         decayed = [p for p in self.network.parameters() if p.ndim > 1]
@@ -49,38 +57,35 @@ class Run:
         self.average.to(self.fabric.device)
         data_cache = cache_file.load(data)
         self.windows = Windows(data_cache, data_cache.select("train"), config.sources, config.masks)
-        self.rng = np.random.default_rng(config.seed)
-        self.noise = torch.Generator(device="cpu").manual_seed(config.seed)
         self.step = self.began = 0
         self.frames_seen = 0
-
         self.checks = Windows(data_cache, data_cache.select("validation"), config.sources, config.masks)
-        if self.fabric.is_global_zero:
-            self.calibrate()
+        self.calibrate()
 
     def calibrate(self, batches: int = 24) -> None:
-        """Measure the network's means and deviations on training windows (of their own random stream)."""
-        rng = np.random.default_rng(self.config.seed + 1)
+        """Measure the network's means and deviations on training windows, the same in every process."""
+        c = self.config
         filling, differences = [], []
-        for _ in range(batches):
-            _, x, truth = self._windows(self.windows, rng, self.config.batch, self.config.frames)
+        for n in range(batches):
+            rngs = generators(c.seed, _CALIBRATION, n, size=c.batch)
+            x, truth = self._windows(self.windows, rngs, c.frames)
             filling.append(torch.cat((x.base, x.positions.flatten(2)), -1)[x.valid])
             unknown = ~(x.rotation_known.all(-1) & x.root_known) & x.valid
             differences.append((truth.channels - x.base)[unknown])
         self.network.calibrate(torch.cat(filling), torch.cat(differences))
         self.average.module.load_state_dict(self.network.state_dict())
 
-    def _windows(self, source: Windows, rng: np.random.Generator, size: int, frames: int,
-                 jitter: Tensor | None = None) -> tuple[features.Window, features.Inputs, losses.Target]:  # fmt: skip
-        """A batch in its own frame: raw windows, what the model reads, and the truth."""
-        raw, given = (w.to(self.fabric.device) for w in source.batch(rng, size, frames))
+    def _windows(self, source: Windows, rngs: Sequence[np.random.Generator], frames: int,
+                 jitter: Tensor | None = None) -> tuple[features.Inputs, losses.Target]:  # fmt: skip
+        """A batch in its own frame: what the model reads, and the truth."""
+        raw, given = (w.to(self.fabric.device) for w in source.batch(rngs, frames))
         filled, frame = features.localise(features.interpolate(given), jitter)
-        return raw, features.inputs(filled), losses.target(features.apply(raw, frame))
+        return features.inputs(filled), losses.target(features.apply(raw, frame))
 
     @torch.inference_mode()
     def validate(self, size: int = 64) -> float:
         """Joint error of the averaged network over the interpolation's, one pass, always the same windows."""
-        _, x, truth = self._windows(self.checks, np.random.default_rng(7), size, self.config.frames)
+        x, truth = self._windows(self.checks, generators(7, size=size), self.config.frames)
         at = torch.full((size,), diffusion.STEPS, device=x.base.device)
         free = ~features.known_channels(x)
         out = x.base + self.average.module(x, torch.zeros_like(x.base), at) * self.network.scale * free
@@ -102,24 +107,25 @@ class Run:
         c = self.config
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate()
-        # 1. data, masks and the window's own frame
-        long = self.rng.random() < c.long_share
+        # 1. data, masks and the window's own frame. All of it follows from the seed and the step, so a
+        # resumed run goes on exactly, and each of several processes draws its own rows of one batch.
+        noise = torch.Generator().manual_seed((c.seed * 1_000_003 + self.step) % 2**63)
+        long = bool(torch.rand((), generator=noise) < c.long_share)
         size, frames = (c.batch // 2, c.long_frames) if long else (c.batch, c.frames)
-        jitter = torch.randn(size, generator=self.noise).to(self.fabric.device) * 0.2
-        _, x, truth = self._windows(self.windows, self.rng, size, frames, jitter)
+        mine = slice(self.fabric.global_rank, None, self.fabric.world_size)
+        here = lambda x: x[mine].to(self.fabric.device)  # noqa: E731
+        jitter = here(torch.randn(size, generator=noise) * 0.2)
+        x, truth = self._windows(self.windows, generators(c.seed, self.step, size=size)[mine], frames, jitter)
         # 2. the sample: none (one-pass), or the clean difference with noise
         scale = self.network.scale
         free = ~features.known_channels(x)
         clean = (truth.channels - x.base) * free / scale
-        at = torch.randint(diffusion.STEPS, (size,), generator=self.noise)
-        at = torch.where(torch.rand(size, generator=self.noise) < c.one_pass, diffusion.STEPS, at).to(
-            x.base.device
-        )
-        noise = torch.randn(clean.shape, generator=self.noise).to(clean.device)
-        sample = diffusion.noisy(clean, noise, at) * free
+        at = torch.randint(diffusion.STEPS, (size,), generator=noise)
+        at = here(torch.where(torch.rand(size, generator=noise) < c.one_pass, diffusion.STEPS, at))
+        sample = diffusion.noisy(clean, here(torch.randn(size, *clean.shape[1:], generator=noise)), at) * free
         # 3. predict, put back what is known, compare
         out = x.base + self.model(x, sample, at) * scale * free
-        total, terms = losses.loss(out, x, truth, c.weights)
+        total, terms = losses.loss(out, x, truth, c.weights, self._share)
         if not torch.isfinite(total):
             raise FloatingPointError(
                 f"loss is {float(total.detach())} at step {self.step}: lower the rate, or look at the data"
@@ -132,18 +138,29 @@ class Run:
         self.optimizer.zero_grad()
         self.average.update_parameters(self.network)
         self.step += 1
-        self.frames_seen += int(x.valid.sum())
+        self.frames_seen += int(self._sum(x.valid.sum()))
         return {"loss": float(total.detach()), "norm": float(norm), **terms}
+
+    def _sum(self, x: Tensor) -> Tensor:
+        """Over all processes."""
+        out = self.fabric.all_reduce(x, reduce_op="sum")
+        assert isinstance(out, Tensor)
+        return out
+
+    def _share(self, share: Tensor) -> Tensor:
+        """Weights of the whole batch, a process: gradients are averaged over the processes."""
+        return self._sum(share.detach()) / self.fabric.world_size
 
     # -- keeping -------------------------------------------------------------------------------------
 
     def save(self, path: Path | None = None) -> None:
-        """Write a checkpoint beside the old one, then take its place: never half a file."""
+        """Write a checkpoint beside the old one, then take its place: never half a file. One process does."""
+        if not self.fabric.is_global_zero:
+            return
         path = path or self.folder / "last.pt"
         state: dict[str, Any] = {
             "config": asdict(self.config), "network": self.network.state_dict(), "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(), "rng": self.rng.bit_generator.state,
-            "noise": self.noise.get_state(), "torch": torch.get_rng_state(),
+            "optimizer": self.optimizer.state_dict(), "torch": torch.get_rng_state(),
             "step": self.step, "began": self.began, "frames_seen": self.frames_seen,
         }  # fmt: skip
         part = path.with_suffix(".part")
@@ -156,8 +173,6 @@ class Run:
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.rng.bit_generator.state = state["rng"]
-        self.noise.set_state(state["noise"])
         torch.set_rng_state(state["torch"])
         self.step, self.began, self.frames_seen = state["step"], state["began"], state["frames_seen"]
 
@@ -178,9 +193,35 @@ class Run:
         print(f"started from {path} at step {self.step}; new parameters: {len(missing)}", flush=True)
 
 
+_CALIBRATION = 2**31
+"""In the place of a step: the random streams of :meth:`Run.calibrate`."""
+
+
+def _fabric(device: str) -> Fabric:
+    """One process, or as many as ``torchrun`` says, on CPUs (gloo) or GPUs (nccl, bf16)."""
+    several = "TORCHELASTIC_RUN_ID" in os.environ
+    strategy: Strategy | str = "auto"
+    if several:  # a step whose samples are all one-pass has no use for the decoder
+        strategy = DDPStrategy(
+            find_unused_parameters=True, process_group_backend="nccl" if device == "cuda" else "gloo"
+        )
+    fabric = Fabric(
+        accelerator="cuda" if device == "cuda" else "cpu", strategy=strategy,
+        devices=int(os.environ["LOCAL_WORLD_SIZE"]) if several else 1,
+        num_nodes=int(os.environ["WORLD_SIZE"]) // int(os.environ["LOCAL_WORLD_SIZE"]) if several else 1,
+        precision="bf16-mixed" if device == "cuda" else "32-true",
+    )  # fmt: skip
+    if several:
+        fabric.launch()
+    return fabric
+
+
 def train(config: Config, folder: Path, data: Path, *, start: Path | None = None, device: str = "auto",
           threads: int = 0, save_every: float = 120.0) -> Run:  # fmt: skip
-    """Train, or go on training, in ``folder`` (``last.pt``, ``log.csv``)."""
+    """Train, or go on training, in ``folder`` (``last.pt``, ``log.csv``, TensorBoard's ``events...``).
+
+    Under ``torchrun`` every process runs this; one of them prints and writes.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     run = Run(config, folder, data, device, threads)
@@ -189,10 +230,13 @@ def train(config: Config, folder: Path, data: Path, *, start: Path | None = None
         run.load(last)
     elif start is not None:
         run.start_from(start)
-    print(
+    say = run.fabric.print
+    say(
         f"{sum(p.numel() for p in run.network.parameters()) / 1e6:.2f} M parameters, step {run.step}",
         flush=True,
     )
+    first_process = run.fabric.is_global_zero
+    board = SummaryWriter(str(folder), purge_step=run.step) if first_process else None
     began = saved = time.perf_counter()
     first, first_frames = run.step, run.frames_seen
     rows: list[dict[str, float]] = []
@@ -204,20 +248,23 @@ def train(config: Config, folder: Path, data: Path, *, start: Path | None = None
             means = {k: sum(row[k] for row in rows) / len(rows) for k in rows[0]}
             rows = []
             left = (config.steps - run.step) * (now - began) / (run.step - first)
-            print(f"step {run.step}/{config.steps}  loss {means['loss']:.4f}  position {means['position']:.4f}  "
-                  f"{speed:.0f} frames/s  {left / 60:.0f} min left", flush=True)  # fmt: skip
-            _log(
-                folder / "log.csv", {"step": run.step, "frames": run.frames_seen, "rate": run.rate(), **means}
-            )
-        if run.step % 250 == 0:
-            print(
-                f"step {run.step}  validation: {100 * (1 - run.validate()):.1f} % below interpolation",
-                flush=True,
-            )
+            say(f"step {run.step}/{config.steps}  loss {means['loss']:.4f}  position {means['position']:.4f}  "
+                f"{speed:.0f} frames/s  {left / 60:.0f} min left", flush=True)  # fmt: skip
+            if board is not None:
+                rate = run.rate()
+                _log(folder / "log.csv", {"step": run.step, "frames": run.frames_seen, "rate": rate, **means})
+                for name, value in {**means, "rate": rate, "frames_per_second": speed}.items():
+                    board.add_scalar(f"train/{name}", value, run.step)
+        if run.step % 250 == 0 and board is not None:
+            below = 1 - run.validate()
+            say(f"step {run.step}  validation: {100 * below:.1f} % below interpolation", flush=True)
+            board.add_scalar("validation/below_interpolation", below, run.step)
         if now - saved > save_every:
             run.save()
             saved = now
     run.save()
+    if board is not None:
+        board.close()
     return run
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from training import losses
 from training.__main__ import main
 from training.config import PRESETS
 from training.corruption import CORRUPTIONS
-from training.dataset import Windows
+from training.dataset import Windows, generators
 from training.prepare import cache
 from training.train import Run, averaged, train
 
@@ -84,6 +86,40 @@ def test_a_resumed_run_equals_an_unbroken_one_to_the_last_bit(
     assert equal(a, b)
 
 
+def test_two_processes_match_one_to_rounding(data: Path, tmp_path: Path) -> None:
+    """The command under torchrun (gloo), and alone: the same batches, the same steps."""
+    call = [
+        "-m",
+        "training",
+        "train",
+        "tiny",
+        "--data",
+        str(data),
+        "--steps",
+        "5",
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+    ]
+    root = Path(__file__).resolve().parents[2]
+    subprocess.run([sys.executable, *call, "-o", str(tmp_path / "one")], check=True, cwd=root, timeout=240)
+    several = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    subprocess.run([*several, *call, "-o", str(tmp_path / "two")], check=True, cwd=root, timeout=240)
+    one, two = (torch.load(tmp_path / n / "last.pt", weights_only=False) for n in ("one", "two"))
+    assert one["step"] == two["step"] == 5
+    assert one["frames_seen"] == two["frames_seen"]
+    for name, value in one["network"].items():
+        assert torch.allclose(value, two["network"][name], atol=2e-5), name
+    began = Run(PRESETS["tiny"], tmp_path, data, "cpu", 1).network.state_dict()
+    assert any(not torch.equal(v, began[k]) for k, v in one["network"].items())
+
+
+def test_batches_that_cannot_be_shared_are_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="cannot be shared"):
+        Run(shrunk("pose", batch=3), tmp_path, data, "cpu", 1)
+
+
 def test_a_finished_run_is_left_as_it_is(data: Path, tmp_path: Path) -> None:
     train(shrunk("pose"), tmp_path, data, device="cpu", threads=1)
     before = torch.load(tmp_path / "last.pt", weights_only=False)
@@ -112,7 +148,7 @@ def test_a_joint_stream_starts_as_the_pose_network_it_comes_from(data: Path, tmp
     later = Run(shrunk("kaa", steps=8), tmp_path / "kaa", data, "cpu", 1)
     later.start_from(tmp_path / "pose" / "last.pt")
     assert later.step == later.began == 4
-    _, x, _ = pose._windows(pose.windows, np.random.default_rng(0), 3, 24)
+    x, _ = pose._windows(pose.windows, generators(0, size=3), 24)
     sample = torch.randn(x.base.shape)
     at = torch.full((3,), diffusion.STEPS)
     with torch.inference_mode():
@@ -150,7 +186,7 @@ def windows(data: Path, split: str = "train", tempo: float = 0.0) -> Windows:
 
 
 def test_batches_are_real_motion_padded_and_masked(data: Path) -> None:
-    batch, given = windows(data).batch(np.random.default_rng(0), 64, 40)
+    batch, given = windows(data).batch(generators(0, size=64), 40)
     assert given is batch, "nothing is corrupted by masks alone"
     assert batch.rotations.shape == (64, 40, len(JOINTS), 4)
     assert torch.allclose(batch.rotations.norm(dim=-1), torch.ones(()), atol=1e-5)
@@ -180,7 +216,7 @@ def test_windows_are_played_slower_and_faster_without_leaving_the_path(data: Pat
 
 def test_a_mirrored_window_is_the_mirror_image(data: Path) -> None:
     source = windows(data)
-    batch, _ = source.batch(np.random.default_rng(1), 40, 24)
+    batch, _ = source.batch(generators(1, size=40), 24)
     original = source.cache
     seen = {True: 0, False: 0}
     for b in range(40):
@@ -211,7 +247,7 @@ def test_corrupted_windows_are_observed_and_nothing_of_them_is_known(data: Path,
     found = cache.load(data)
     config = PRESETS["pose"]
     source = Windows(found, found.select("train"), config.sources, {policy: 1.0})
-    truth, given = source.batch(np.random.default_rng(4), 16, 24)
+    truth, given = source.batch(generators(4, size=16), 24)
     assert not given.rotation_known.any()
     observed, placed = given.observed()
     assert torch.equal(observed.all(-1), given.valid)
@@ -222,7 +258,7 @@ def test_corrupted_windows_are_observed_and_nothing_of_them_is_known(data: Path,
     assert torch.equal(given.rotations[~given.valid], truth.rotations[~given.valid])
     filled = features.interpolate(given)
     assert torch.allclose(filled.rotations[given.valid], given.rotations[given.valid])
-    again = source.batch(np.random.default_rng(4), 16, 24)[1]
+    again = source.batch(generators(4, size=16), 24)[1]
     assert torch.equal(again.rotations, given.rotations)
 
 
@@ -231,7 +267,7 @@ def test_corrupted_windows_are_observed_and_nothing_of_them_is_known(data: Path,
 
 def test_the_truth_costs_nothing_and_known_frames_do_not_count(data: Path, tmp_path: Path) -> None:
     run = Run(shrunk("pose"), tmp_path, data, "cpu", 1)
-    _, x, truth = run._windows(run.windows, np.random.default_rng(2), 24, 24)
+    x, truth = run._windows(run.windows, generators(2, size=24), 24)
     best, terms = losses.loss(truth.channels, x, truth, losses.Weights(contact=0.0))
     assert float(best) < 1e-5
     assert all(v < 1e-5 for k, v in terms.items() if k != "contact")
