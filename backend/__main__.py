@@ -10,6 +10,8 @@ from pathlib import Path
 
 from blender_addon.motion.constraints import MAX_VARIATIONS
 from blender_addon.motion.errors import LimberError
+from blender_addon.motion.parts import PARTS
+from blender_addon.motion.skeleton import JOINTS
 
 from . import __version__
 
@@ -59,14 +61,38 @@ def _parser() -> argparse.ArgumentParser:
     fill.add_argument("input", type=Path, help="any humanoid .bvh")
     fill.add_argument("--keys", type=_frames, required=True, metavar="0,30,60",
                       help="frames to keep, from 0; so are those before the first and after the last")  # fmt: skip
-    fill.add_argument("-o", "--output", type=Path, required=True, help="the .bvh to write")
-    fill.add_argument("--seed", type=_integer(0, 2**63 - 1), default=0, help="default 0")
-    fill.add_argument("--variations", type=_integer(1, MAX_VARIATIONS), default=1,
-                      help="how many; the second goes to OUT-2.bvh, and so on")  # fmt: skip
-    fill.add_argument("--system", default="auto", help="auto (default) or a system's name")
-    fill.add_argument("--bundle", default="", help="name of the weights bundle (default: open)")
-    fill.add_argument("--fps", type=_rate, help="the file's frames per second, where its Frame Time is wrong")
+    _file_arguments(fill)
+    complete = command(
+        "complete", _captured, "Fill in joints that are missing over some frames of a BVH file."
+    )
+    _captured_arguments(complete, "missing", required=True)
+    refine = command("refine", _captured, "Clean a captured BVH file: jitter, noise, sliding feet.")
+    _captured_arguments(refine, "to clean", required=False)
+    refine.add_argument("--confidence", type=_confidence, default=0.5, metavar="C",
+                        help="how far the motion is trusted, 0.05 to 0.95 (default 0.5)")  # fmt: skip
     return parser
+
+
+def _captured_arguments(parser: argparse.ArgumentParser, what: str, required: bool) -> None:
+    """What complete and refine have in common."""
+    parser.add_argument("input", type=Path, help="any humanoid .bvh")
+    parser.add_argument("--joints", type=_names, required=required, default=["all"], metavar="left_arm,head",
+                        help=f"joints that are {what}: {', '.join((*PARTS, *JOINTS))}")  # fmt: skip
+    parser.add_argument("--frames", type=_range, metavar="A:B", help="from 0, both included (default: all)")
+    _file_arguments(parser)
+
+
+def _file_arguments(parser: argparse.ArgumentParser) -> None:
+    """What every command on BVH files has."""
+    parser.add_argument("-o", "--output", type=Path, required=True, help="the .bvh to write")
+    parser.add_argument("--seed", type=_integer(0, 2**63 - 1), default=0, help="default 0")
+    parser.add_argument("--variations", type=_integer(1, MAX_VARIATIONS), default=1,
+                        help="how many; the second goes to OUT-2.bvh, and so on")  # fmt: skip
+    parser.add_argument("--system", default="auto", help="auto (default) or a system's name")
+    parser.add_argument("--bundle", default="", help="name of the weights bundle (default: open)")
+    parser.add_argument(
+        "--fps", type=_rate, help="the file's frames per second, where its Frame Time is wrong"
+    )
 
 
 # -- commands --------------------------------------------------------------------------------------
@@ -138,6 +164,26 @@ def _inbetween(options: argparse.Namespace) -> int:
     return 0
 
 
+def _captured(options: argparse.Namespace) -> int:
+    from .bvh_files import captured_file
+    from .service import Service
+
+    confidence = getattr(options, "confidence", None)
+    done = captured_file(
+        options.input, options.output, Service(options.weights), Progress(), joints=options.joints,
+        frames=options.frames, confidence=confidence, fps=options.fps, seed=options.seed,
+        variations=options.variations, system=options.system, bundle=options.bundle,
+    )  # fmt: skip
+    jerk = done.report["jerk"]
+    beside = "before" if confidence is not None else "plain interpolation"
+    what = "completed" if confidence is None else "refined"
+    for path in done.paths:
+        print(f"{path}: {', '.join(options.joints)} {what} in {done.filled} frames, all else as it was; jerk "
+              f"{jerk['model']:.1f} m/s^3 ({beside} {jerk['interpolation']:.1f}), "
+              f"{done.report['system']}, {done.report['seconds']:.2f} s")  # fmt: skip
+    return 0
+
+
 class Progress:
     """Shows the step on standard error, at most ten times a second, and only to a person."""
 
@@ -169,6 +215,32 @@ def _rate(text: str) -> float:
     if not 0 < value <= 10_000:  # also catches not-a-number
         raise argparse.ArgumentTypeError(f"{text} is not a frame rate")
     return value
+
+
+def _confidence(text: str) -> float:
+    value = float(text)
+    if not 0.05 <= value <= 0.95:  # also catches not-a-number
+        raise argparse.ArgumentTypeError(f"{text} is not in 0.05..0.95")
+    return value
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    unknown = [name for name in names if name not in PARTS and name not in JOINTS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is no joint and no part of the body")
+    return names
+
+
+def _range(text: str) -> tuple[int, int]:
+    first, colon, last = text.partition(":")
+    try:
+        start, end = int(first), int(last)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a range such as 10:50") from None
+    if not colon or start < 0 or end < start:
+        raise argparse.ArgumentTypeError(f"{text!r} holds no frames; they are counted from 0")
+    return start, end
 
 
 def _frames(text: str) -> list[int]:

@@ -18,19 +18,27 @@ _FRAME_TIME = re.compile(r"^[ \t]*frame\s*time\s*:?\s*\S+[ \t]*\r?(?:\n|\Z)", re
 _DECIMALS = 6
 
 
-def rewrite(text: str, clip: Clip, changed: ArrayLike, scale: float, name: str = "bvh") -> str:
+def rewrite(
+    text: str,
+    clip: Clip,
+    changed: ArrayLike,
+    scale: float,
+    name: str = "bvh",
+    moved: ArrayLike | None = None,
+) -> str:
     """The text of a BVH file with some frames' numbers replaced by a clip's.
 
     Args:
         text: the file, one that :func:`.bvh.parse` reads.
         clip: what it is to hold: its joints in its order, identity rest orientations, metres.
-        changed: ``(F,)`` boolean, the frames to replace.
+        changed: ``(F,)`` boolean, the frames to replace, or ``(F, J)``, the joints to replace in them.
+        moved: ``(F, J)``, the joints whose positions are to be replaced; None: of all that are changed.
         scale: metres per unit of the file.
         name: what errors call it.
 
     Returns:
-        The text. Header, line ends and all frames that are not ``changed`` are the same
-        characters as before. A joint with fewer than three rotation channels gets the part of the
+        The text. Header, line ends and all that is not ``changed`` are the same characters as
+        before. A joint with fewer than three rotation channels gets the part of the
         rotation that they can hold.
 
     Raises:
@@ -46,16 +54,29 @@ def rewrite(text: str, clip: Clip, changed: ArrayLike, scale: float, name: str =
     )
     if len(joints) != len(clip.skeleton):
         raise InvalidRequestError("clip", f"{len(clip.skeleton)} joints, {name} has {len(joints)}")
-    changed = np.asarray(changed, bool)
     rows = _rows(text[rate.end() :], sum(len(j.channels) for j in joints), name)
-    if changed.shape != (len(clip),) or len(rows) != len(clip):
+    turned = np.asarray(changed, bool)
+    if turned.shape not in ((len(clip),), (len(clip), len(joints))) or len(rows) != len(clip):
         raise InvalidRequestError("clip", f"{len(clip)} frames, {name} has {len(rows)}")
+    turned = np.broadcast_to(turned.reshape(len(clip), -1), (len(clip), len(joints)))
+    placed = turned if moved is None else np.asarray(moved, bool)
     written = np.array([[float(word) for word in row.split()] for row in rows])
-    table = _table(joints, clip, scale, written, changed)
-    for frame in np.flatnonzero(changed):
-        rows[frame] = " ".join(f"{value:.{_DECIMALS}f}" for value in table[frame] + 0.0)
+    table, replaced = _table(joints, clip, scale, written, turned, placed)
+    for frame in np.flatnonzero(replaced.any(1)):
+        rows[frame] = _row(rows[frame], table[frame] + 0.0, replaced[frame])
     line_end = "\r\n" if "\r\n" in text else "\n"
     return text[: rate.end()] + line_end.join(rows) + line_end
+
+
+def _row(row: str, values: Array, replaced: np.ndarray) -> str:
+    """One frame's line with some of its numbers replaced; the others, and what is between, as written."""
+    if replaced.all():
+        return " ".join(f"{value:.{_DECIMALS}f}" for value in values)
+    parts = re.split(r"(\s+)", row)
+    words = [n for n, part in enumerate(parts) if part.strip()]
+    for column in np.flatnonzero(replaced):
+        parts[words[column]] = f"{values[column]:.{_DECIMALS}f}"
+    return "".join(parts)
 
 
 def _rows(block: str, columns: int, name: str) -> list[str]:
@@ -71,27 +92,31 @@ def _rows(block: str, columns: int, name: str) -> list[str]:
     return [" ".join(words[i : i + columns]) for i in range(0, len(words), columns)]
 
 
-def _table(joints: list[Joint], clip: Clip, scale: float, written: Array, changed: np.ndarray) -> Array:
-    """Channel values ``(F, columns)``; angles run on from the frame before, without jumps of 360."""
-    table = written.copy()
-    moved = clip.local_translations() / scale
+def _table(
+    joints: list[Joint], clip: Clip, scale: float, written: Array, turned: np.ndarray, placed: np.ndarray
+) -> tuple[Array, np.ndarray]:
+    """Channel values ``(F, columns)`` and which of them are new; angles run on from the frame before,
+    without jumps of 360."""
+    table, replaced = written.copy(), np.zeros(written.shape, bool)
+    places = clip.local_translations() / scale
     column = 0
     for j, joint in enumerate(joints):
         turns: list[tuple[str, int]] = []
         for channel in joint.channels:
             if channel[1] == "p":
-                values = moved[:, j, "xyz".index(channel[0])]
-                table[changed, column] = values[changed]
+                values = places[:, j, "xyz".index(channel[0])]
+                table[placed[:, j], column] = values[placed[:, j]]
+                replaced[:, column] = placed[:, j]
             else:
                 turns.append((channel[0].upper(), column))
+                replaced[:, column] = turned[:, j]
             column += 1
-        if turns:
+        if turns and turned[:, j].any():
             order = "".join(axis for axis, _ in turns)
             order += "".join(axis for axis in "XYZ" if axis not in order)
             angles = np.degrees(rotations.to_euler(clip.rotations[:, j], order))
-            columns = [c for _, c in turns]
-            _run_on(table, columns, angles, changed)
-    return table
+            _run_on(table, [c for _, c in turns], angles, turned[:, j])
+    return table, replaced
 
 
 def _run_on(table: Array, columns: list[int], angles: Array, changed: np.ndarray) -> None:

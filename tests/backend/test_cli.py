@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +57,12 @@ def motion_lines(path: Path) -> list[str]:
         ["inbetween", "a.bvh", "--keys", "0,9", "-o", "b.bvh", "--seed=-1"],
         ["inbetween", "a.bvh", "--keys", "0,9", "-o", "b.bvh", "--variations", "0"],
         ["inbetween", "a.bvh", "--keys", "0,9", "-o", "b.bvh", "--fps", "nan"],
+        ["complete", "a.bvh", "-o", "b.bvh"],
+        ["complete", "a.bvh", "--joints", "left_arm,tail", "-o", "b.bvh"],
+        ["complete", "a.bvh", "--joints", "left_arm", "--frames", "9:3", "-o", "b.bvh"],
+        ["complete", "a.bvh", "--joints", "left_arm", "--frames", "5", "-o", "b.bvh"],
+        ["refine", "a.bvh", "--confidence", "1.5", "-o", "b.bvh"],
+        ["refine", "a.bvh", "--confidence", "nan", "-o", "b.bvh"],
         ["serve", "--port", "70000"],
     ],
 )
@@ -89,7 +97,12 @@ def test_as_a_process(tmp_path: Path) -> None:
 def test_models(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "--weights", str(bundle)]) == 0
     out = capsys.readouterr().out
-    for expected in ("tiny", "licence   GPL-3.0-or-later", "mmdm: inbetween", "interpolation: inbetween"):
+    for expected in (
+        "tiny",
+        "licence   GPL-3.0-or-later",
+        "mmdm: inbetween",
+        "interpolation: complete, inbetween, refine",
+    ):
         assert expected in out
 
 
@@ -255,3 +268,107 @@ def test_recordings_of_each_family(family: str, tmp_path: Path) -> None:
     recorded, filled = steps(bvh.load(source)), steps(bvh.load(out))
     for seam in (10, 30, 55):
         assert filled[seam - 1 : seam + 1].max() < 1.5 * recorded.max()
+
+
+# -- complete and refine -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def able(bundle: Path, tmp_path: Path) -> Path:
+    """The tiny bundle, said to do every task."""
+    return with_tasks(bundle, tmp_path / "able")
+
+
+def with_tasks(bundle: Path, folder: Path) -> Path:
+    shutil.copytree(bundle, folder)
+    config = json.loads((folder / "config.json").read_text())
+    for system in config["systems"].values():
+        system["tasks"] = ["inbetween", "complete", "refine"]
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def columns(path: Path) -> tuple[list[list[str]], list[str]]:
+    """The numbers as written, a list a frame, and which joint each column belongs to."""
+    joints: list[str] = []
+    name = ""
+    for line in path.read_text().splitlines():
+        words = line.split()
+        if words[:1] in (["ROOT"], ["JOINT"]):
+            name = words[1]
+        elif words[:1] == ["CHANNELS"]:
+            joints += [f"{name}/{channel}" for channel in words[2:]]
+    return [line.split() for line in motion_lines(path)], joints
+
+
+@pytest.mark.parametrize(
+    ("command", "joints", "place"),
+    [
+        (
+            ["complete", "--joints", "left_arm,head"],
+            ("left_shoulder", "left_elbow", "left_wrist", "head"),
+            False,
+        ),
+        (["complete", "--joints", "pelvis"], ("pelvis",), True),
+        (["refine", "--joints", "right_knee", "--confidence", "0.3"], ("right_knee",), False),
+        (["refine"], (), True),
+    ],
+)
+def test_only_what_was_asked_for_is_written_anew(
+    walk: Path, able: Path, tmp_path: Path, command: list[str], joints: tuple[str, ...], place: bool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    out = tmp_path / "out.bvh"
+    arguments = [
+        command[0],
+        walk,
+        *command[1:],
+        "--frames",
+        "20:50",
+        "--weights",
+        able,
+        "--bundle",
+        "able",
+        "-o",
+        out,
+    ]
+    assert main([str(a) for a in arguments]) == 0
+    assert "in 31 frames, all else as it was" in capsys.readouterr().out
+    (old, names), (new, _) = columns(walk), columns(out)
+    assert len(old) == len(new)
+    changed = set()
+    for frame, (before, after) in enumerate(zip(old, new, strict=True)):
+        for name, a, b in zip(names, before, after, strict=True):
+            if a != b:
+                assert 20 <= frame <= 50
+                changed.add(name)
+    moved = {name.split("/")[0] for name in changed if "rotation" in name}
+    assert moved == set(joints) if joints else len(moved) == 22
+    assert {name.split("/")[0] for name in changed if "position" in name} == ({"pelvis"} if place else set())
+    header = walk.read_text().split("MOTION")[0]
+    assert out.read_text().startswith(header)
+
+
+def test_refining_by_nobody_changes_no_more_than_rounding(walk: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.bvh"
+    assert main(["refine", str(walk), "--system", "interpolation", "-o", str(out)]) == 0
+    before, after = bvh.load(walk), bvh.load(out)
+    assert rotations.angle_between(before.rotations, after.rotations).max() < 1e-6
+    np.testing.assert_allclose(before.root_positions, after.root_positions, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["complete", "--joints", "left_arm", "--frames", "20:95"], "frames 0 to 89"),
+        (["complete", "--joints", "all"], "nothing is left to go by"),
+        (["complete", "--joints", "left_arm", "--bundle", "open-none"], "open-none"),
+    ],
+)
+def test_what_cannot_be_completed_is_said(
+    walk: Path, tmp_path: Path, arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.bvh"
+    assert main([arguments[0], str(walk), *arguments[1:], "-o", str(out)]) == 1
+    assert says in capsys.readouterr().err
+    assert not out.exists()

@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 import pytest
 
-from blender_addon import actions, keyframes, plans, selection
+from blender_addon import actions, selection
 from blender_addon.jobs import Session
 from blender_addon.keyframes import split_path
 from tests.blender_addon.characters import capture_motion, every_record, make_person
