@@ -31,11 +31,20 @@ def _parser() -> argparse.ArgumentParser:
     c.add_argument("--from", dest="start", type=Path, help="start from another run's checkpoint")
     c.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     c.add_argument("--threads", type=int, default=0)
-    c = sub.add_parser("evaluate", help="measure a bundle on held-out motion, beside interpolation")
+    c = sub.add_parser("evaluate", help="measure a bundle on held-out motion, beside what it has to beat")
     c.add_argument("bundle", type=Path)
-    c.add_argument("--data", type=Path, required=True)
-    c.add_argument("--report", type=Path, help="folder for metrics.json and tables.md")
+    c.add_argument(
+        "--data", type=Path, required=True, help="cache of prepare, or any folder of .bvh and .npz"
+    )
+    c.add_argument("--task", choices=("inbetween", "complete", "refine", "all"), default="all",
+                   help="what to measure (default: all that the bundle can do)")  # fmt: skip
+    c.add_argument("--beside", type=Path, action="append", default=[], metavar="BUNDLE",
+                   help="another bundle whose systems become columns; may be repeated")  # fmt: skip
+    c.add_argument(
+        "--report", type=Path, help="folder for metrics.json, tables.md and the page to look at, index.html"
+    )
     c.add_argument("--most", type=int, default=200, help="windows a row (default: %(default)s)")
+    c.add_argument("--workers", type=int, default=1, help="processes (default: %(default)s)")
     c = sub.add_parser("summary", help="the table of the README, from the metrics that bundles carry")
     c.add_argument("bundles", nargs="+", type=Path)
     c = sub.add_parser("export", help="checkpoints -> a measured bundle; the first is what auto takes")
@@ -84,18 +93,24 @@ def _train(a: argparse.Namespace) -> int:
 
 
 def _evaluate(a: argparse.Namespace) -> int:
-    from .evaluate import markdown
-    from .export import remeasure
+    from . import evaluate, report
 
-    table = remeasure(a.bundle, a.data, a.most)
-    text = markdown(table)
+    systems, cache = evaluate.columns(a.bundle, a.beside), evaluate.load(a.data)
+    tasks = None if a.task == "all" else [a.task]
+    table = evaluate.evaluate(cache, systems, most=a.most, tasks=tasks, workers=a.workers)
+    text = evaluate.markdown(table)
     print(text)
     if a.report:
-        from .evaluate import write
-
         a.report.mkdir(parents=True, exist_ok=True)
-        write(table, a.report / "metrics.json")
+        evaluate.write(table, a.report / "metrics.json")
         (a.report / "tables.md").write_text(text)
+        about = (f"What a motion tool delivers with this bundle on {a.data.name}, up to {a.most} windows a row; "
+                 f"'model' is its {evaluate.default_system(a.bundle)}.")  # fmt: skip
+        page = a.report / "index.html"
+        report.write(
+            page, f"Limber: {a.bundle.resolve().name}", about, table, evaluate.samples(cache, systems, tasks)
+        )
+        print(f"{page}: open it in a browser")
     return 0
 
 

@@ -29,11 +29,12 @@ from .evaluation import complete, inbetween, material, refine
 from .evaluation.inbetween import GAPS
 from .evaluation.material import OFFSET, PAST, SETS, Row, load, windows
 from .evaluation.methods import Columns, deliver
+from .evaluation.samples import Sample, draw
 from .evaluation.tables import markdown, summary
 from .prepare.cache import Cache
 
-__all__ = ["GAPS", "OFFSET", "PAST", "SETS", "TASKS", "columns", "evaluate", "load", "markdown", "summary",
-           "timed", "windows", "write"]  # fmt: skip
+__all__ = ["GAPS", "OFFSET", "PAST", "SETS", "TASKS", "columns", "default_system", "evaluate", "load", "markdown",
+           "samples", "summary", "timed", "windows", "write"]  # fmt: skip
 
 TASKS = ("inbetween", "complete", "refine")
 
@@ -56,6 +57,11 @@ def columns(bundle: Path, beside: Sequence[Path] = ()) -> dict[str, System]:
     return found
 
 
+def default_system(bundle: Path) -> str:
+    """Name of the system that ``auto`` takes: the column ``model``."""
+    return next(iter(weights.load(bundle).systems))
+
+
 def evaluate(cache: Cache, systems: Mapping[str, System], sets: Sequence[str] | None = None,
              gaps: Sequence[int] = GAPS, most: int = 200, tasks: Sequence[str] | None = None,
              workers: int = 1) -> dict[str, Any]:  # fmt: skip
@@ -73,10 +79,7 @@ def evaluate(cache: Cache, systems: Mapping[str, System], sets: Sequence[str] | 
     Raises:
         ValueError: a task that no system can do, or nothing to measure on.
     """
-    able = [t for t in TASKS if any(t in s.tasks for s in systems.values())]
-    if unable := [t for t in tasks or () if t not in able]:
-        raise ValueError(f"none of {', '.join(systems)} can {unable[0]}; they can {', '.join(able)}")
-    chosen = able if tasks is None else [t for t in TASKS if t in tasks]
+    chosen = _tasks(systems, tasks)
     found = material.rows(cache, sets)
     if not found:
         raise ValueError("no held-out clip in this data: nothing to measure")
@@ -88,6 +91,21 @@ def evaluate(cache: Cache, systems: Mapping[str, System], sets: Sequence[str] | 
                 if cells:
                     table[key][name] = cells
     return table
+
+
+def samples(
+    cache: Cache, systems: Mapping[str, System], tasks: Sequence[str] | None = None, count: int = 2
+) -> list[Sample]:
+    """Windows to look at, evenly spaced: ``count`` of every data set and case."""
+    return draw(cache, material.rows(cache), Columns(systems), _tasks(systems, tasks), count)
+
+
+def _tasks(systems: Mapping[str, System], tasks: Sequence[str] | None) -> list[str]:
+    """Those asked for, or all that some system can do."""
+    able = [t for t in TASKS if any(t in s.tasks for s in systems.values())]
+    if unable := [t for t in tasks or () if t not in able]:
+        raise ValueError(f"none of {', '.join(systems)} can {unable[0]}; they can {', '.join(able)}")
+    return able if tasks is None else [t for t in TASKS if t in tasks]
 
 
 def _row(

@@ -12,21 +12,25 @@ from backend.systems.base import Denoising
 from backend.systems.mmdm import MMDM
 from backend.systems.pose import Pose
 
-from . import evaluate
+from . import corruption, evaluate, masks
 from .config import Config
 from .prepare import cache as cache_file
 from .prepare.sources import SOURCES
 from .train import averaged
 
-TASKS = frozenset({"inbetween"})
+TASKS: Mapping[str, Mapping[str, Any]] = {
+    "inbetween": masks.KEYED, "complete": masks.COMPLETION, "refine": corruption.CORRUPTIONS,
+}  # fmt: skip
+"""Task -> the policies that train it."""
 DRAWS = 8
 """DDIM steps of a variation that is drawn; the first result of a request is one pass."""
 
 
 def system_of(config: Config, network: Denoiser) -> Denoising:
-    """``mmdm`` where the network has a joint stream, else ``pose``."""
+    """``mmdm`` where the network has a joint stream, else ``pose``; it does what it was trained for."""
     kind = MMDM if config.architecture.joint_width else Pose
-    return kind(network, TASKS, config.frames, DRAWS)
+    trained = frozenset(task for task, policies in TASKS.items() if policies.keys() & config.masks.keys())
+    return kind(network, trained, config.frames, DRAWS)
 
 
 def export(

@@ -10,11 +10,12 @@ import pytest
 
 from backend import weights
 from backend.__main__ import main as limber
+from backend.nn.denoiser import Denoiser
 from backend.service import Service
 from blender_addon.motion import constraints, npz
 from tests.training.material import shrunk, swinging
 from training.__main__ import main
-from training.export import export, remeasure
+from training.export import export, remeasure, system_of
 from training.train import train
 
 
@@ -70,13 +71,18 @@ def test_the_card_says_what_it_is_and_only_what_was_measured(bundle: weights.Bun
     metrics = json.loads((bundle.path / "metrics.json").read_text(), parse_constant=pytest.fail)
     cell = metrics["inbetween"]["cmu subjects"]["15"]["model"]["error_cm"]
     assert f"{cell:.2f}" in card
-    assert set(metrics["inbetween"]["cmu subjects"]["15"]) == {
-        "windows",
-        "model",
-        "pose",
-        "interpolation",
-        "truth",
-    }
+    columns = set(metrics["inbetween"]["cmu subjects"]["15"])
+    assert columns == {"windows", "model", "pose", "interpolation", "zero velocity", "truth"}
+
+
+def test_a_system_does_what_its_masks_taught_it() -> None:
+    tasks = {}
+    for preset in ("pose", "kaa", "mmdm"):
+        config = shrunk(preset)
+        tasks[preset] = system_of(config, Denoiser(config.architecture)).tasks
+    assert tasks == {
+        "pose": {"inbetween"}, "kaa": {"inbetween"}, "mmdm": {"inbetween", "complete", "refine"},
+    }  # fmt: skip
 
 
 def test_measuring_the_bundle_again_gives_nearly_the_same(bundle: weights.Bundle, data: Path) -> None:
