@@ -73,7 +73,10 @@ def convert(source: Source, rig: Rig, options: Options) -> Converted:
     q, p = there.forward()
     found = contacts.find_in(there.skeleton, q, p, there.fps)
     plain = foot_lock.stand(retarget.fit(there, rig, ground=found.ground), found)
-    shown = foot_lock.lock(plain, found) if options.feet == "lock" else plain
+    shown = plain
+    if options.feet == "lock":
+        skated = contacts.skating(p[:, list(contacts.BALLS)], found.toe, there.fps, there.hip_height)
+        shown = foot_lock.lock_enough(plain, found, skated)
     measures = measure(there, p, found, plain, shown)
     if options.in_place:
         shown = root_motion.in_place(shown)

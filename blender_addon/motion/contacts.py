@@ -46,11 +46,13 @@ class Contacts:
         heel: ``(F, 2)`` left and right.
         toe: ``(F, 2)``.
         ground: height of the floor in the clip, metres.
+        under: ``(F, 2)`` feet that are under the floor for good: who rises from it, or swims.
     """
 
     heel: Mask
     toe: Mask
     ground: float
+    under: Mask
 
     @property
     def foot(self) -> Mask:
@@ -92,7 +94,8 @@ def find_in(skeleton: Skeleton, q: Array, p: Array, fps: float) -> Contacts:
     """:func:`find` where the clip's global orientations and places are known already."""
     frames = len(q)
     if frames < 2:  # one pose does not say whether it moves
-        return Contacts(np.zeros((frames, 2), bool), np.zeros((frames, 2), bool), 0.0)
+        never = np.zeros((frames, 2), bool)
+        return Contacts(never, never, 0.0, never)
     hip = float(skeleton.offsets[0, 1])
     points = soles(skeleton, q, p)[:, :, :2]
     speed = np.linalg.norm(np.gradient(points, axis=0), axis=-1) * (fps / hip)
@@ -103,7 +106,7 @@ def find_in(skeleton: Skeleton, q: Array, p: Array, fps: float) -> Contacts:
     stands = hysteresis((height < LOW) & (speed < SLOW), (height < 2 * LOW) & (speed < 2 * SLOW))
     stands = lasting(stands, max(3, round(SHORTEST * fps)), round(GAP * fps))
     ground = level if level < FLOOR * hip else 0.0
-    return Contacts(stands[..., 0], stands[..., 1], ground)
+    return Contacts(stands[..., 0], stands[..., 1], ground, points[..., 1].max(-1) < ground - 2 * FLOOR * hip)
 
 
 def _level(heights: Array, speed: Array, hip: float) -> float:

@@ -8,20 +8,28 @@ kinematics, the foot keeps its orientation, and where a straight leg would not r
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from . import root_motion, rotations
 from .clip import Clip
-from .contacts import FLOOR, SIDES, Contacts, Mask, runs, soles
+from .contacts import BALLS, FLOOR, SIDES, Contacts, Mask, runs, skating, soles
 from .rotations import Array
 from .skeleton import INDEX
 
 FADE = 0.13
 """Seconds in which a correction comes and goes."""
 FARTHEST = 0.12
-"""Of the hip height: no foot is moved farther."""
+"""Of the hip height: no standing foot is raised or lowered farther."""
+SLACK = 0.006
+"""Of the hip height, half a centimetre: what a foot may be too high or too deep. A straight leg has to
+bend by 10 degrees to be half a centimetre shorter, and nobody sees that half."""
+PLAY = (0.02, 0.04, 0.07, 0.12)
+"""Of the hip height: how far a standing foot is kept from where it would be, see :func:`lock_enough`."""
+ENOUGH = 0.5
+"""Of the source's skating: less is not worth turning limbs for."""
 SINK = 0.06
 """Of the hip height: the hips sink no farther."""
 UP = np.array([0.0, 1.0, 0.0])
@@ -31,13 +39,15 @@ STRAIGHT = np.radians(4.0)
 """A leg bent less than this says nothing about the direction in which its knee bends."""
 
 
-def lock(clip: Clip, contacts: Contacts, ground: float = 0.0) -> Clip:
+def lock(clip: Clip, contacts: Contacts, ground: float = 0.0, play: float = PLAY[0]) -> Clip:
     """Hold the standing feet of a canonical clip, and keep all feet above the ground.
 
     Args:
         clip: canonical, with the target's proportions.
         contacts: when the feet stood, as found on the source; one row a frame.
         ground: height of the floor under the target.
+        play: of the hip height: how far a foot may be kept from where it would be. A foot that
+            creeps farther while it stands goes along, late.
     """
     if len(clip) < 3:
         return clip
@@ -47,7 +57,8 @@ def lock(clip: Clip, contacts: Contacts, ground: float = 0.0) -> Clip:
     rise = settle(points[..., 1].min(-1) - ground, contacts.foot, clip.fps, hip)[:, None] * UP
     p, points = p + rise[:, None], points + rise[:, None, None]
     moves = np.stack([
-        corrections(points[:, k], contacts.heel[:, k], contacts.toe[:, k], clip.fps, ground, hip)
+        corrections(points[:, k], Stance(contacts.heel[:, k], contacts.toe[:, k], contacts.under[:, k]),
+                    clip.fps, ground, hip, play)
         for k in range(len(SIDES))
     ], 1)  # fmt: skip
     sink = _sink(p, moves, clip.fps, hip)
@@ -56,6 +67,25 @@ def lock(clip: Clip, contacts: Contacts, ground: float = 0.0) -> Clip:
     for k, side in enumerate(SIDES):
         _bend_leg(side, local, q, p, down, moves[:, k])
     return replace(clip, rotations=local, root_positions=root)
+
+
+def lock_enough(clip: Clip, contacts: Contacts, skated: float, ground: float = 0.0) -> Clip:
+    """:func:`lock` with as little play as brings skating down to ``ENOUGH`` of the source's.
+
+    Bodies like the source's need little; short legs under broad hips need more, and pay for it
+    with the directions of their limbs.
+
+    Args:
+        skated: the source's own skating, see :func:`.contacts.skating`.
+    """
+    out = clip
+    for play in PLAY:
+        out = lock(clip, contacts, ground, play)
+        balls = out.positions()[:, list(BALLS)]
+        now = skating(balls, contacts.toe, clip.fps, clip.hip_height)
+        if not now > ENOUGH * skated:  # nothing stands: not a number
+            break
+    return out
 
 
 def stand(clip: Clip, contacts: Contacts, ground: float = 0.0) -> Clip:
@@ -90,9 +120,18 @@ def settle(lowest: Array, stands: Mask, fps: float, hip: float) -> Array:
     return root_motion.eased(np.interp(np.arange(len(lowest)), at, wanted), max(1, round(FADE * fps)))
 
 
-def corrections(points: Array, heel: Mask, toe: Mask, fps: float, ground: float, hip: float) -> Array:
-    """How far to move one foot. ``(F, 3, 3)`` sole points, ``(F,)``, ``(F,) -> (F, 3)``."""
-    stands = heel | toe
+@dataclass(frozen=True, eq=False)
+class Stance:
+    """When one foot stands, ``(F,)`` each; see :class:`.contacts.Contacts`."""
+
+    heel: Mask
+    toe: Mask
+    under: Mask
+
+
+def corrections(points: Array, stance: Stance, fps: float, ground: float, hip: float, play: float) -> Array:
+    """How far to move one foot, whose sole points are ``(F, 3, 3)``. ``(F, 3)``."""
+    toe, stands = stance.toe, stance.heel | stance.toe
     active = np.where(toe[:, None], points[:, 1], points[:, 0])
     before = np.concatenate([points[:1], points[:-1]])
     step = active - np.where(toe[:, None], before[:, 1], before[:, 0])
@@ -100,16 +139,41 @@ def corrections(points: Array, heel: Mask, toe: Mask, fps: float, ground: float,
     out = np.zeros((len(points), 3))
     for start, stop in runs(stands):
         # what the touching point moved since the stance began; handing over from heel to ball is no jump
-        slid = np.cumsum(step[start:stop], 0) - step[start]
-        out[start:stop] = slid.mean(0) - slid
+        slid = (np.cumsum(step[start:stop], 0) - step[start])[:, [0, 2]]
+        out[start:stop, [0, 2]] = held(slid, play * hip) - slid
         level = float(np.median(lowest[start:stop]))
         level = 0.0 if abs(level) < FLOOR * hip else level  # else it stands on something
         out[start:stop, 1] = level - lowest[start:stop]
-    far = np.linalg.norm(out, axis=1)
-    out *= np.minimum(1.0, FARTHEST * hip / np.maximum(far, 1e-9))[:, None]
+    off = out[:, 1]
+    out[:, 1] = np.sign(off) * np.clip(np.abs(off) - SLACK * hip, 0, FARTHEST * hip)
     out = fade(out, stands, max(1, round(FADE * fps)))
-    deep = lowest < -2 * FARTHEST * hip  # under the floor altogether: then it is none
-    out[:, 1] = np.where(deep, out[:, 1], np.maximum(out[:, 1], -lowest))
+    out[:, 1] = np.where(stance.under, out[:, 1], np.maximum(out[:, 1], -lowest - SLACK * hip))
+    return out
+
+
+def held(x: Array, play: float) -> Array:
+    """A place that ``x`` ``(n, 2)`` is never farther from than ``play``, and that moves as little as can be.
+
+    Its mean where that will do; else what a ring of that radius does that ``x`` pushes around, the
+    mean of forwards and backwards in time.
+    """
+    mean = x.mean(0)
+    if ((x - mean) ** 2).sum(1).max() <= play * play:
+        return np.broadcast_to(mean, x.shape)
+    return 0.5 * (_pushed(x, play) + _pushed(x[::-1], play)[::-1])
+
+
+def _pushed(x: Array, play: float) -> Array:
+    out = np.empty_like(x)
+    rows = x.tolist()
+    a, b = rows[0]
+    for k, (u, v) in enumerate(rows):
+        du, dv = u - a, v - b
+        far = math.hypot(du, dv)
+        if far > play:
+            over = 1 - play / far
+            a, b = a + over * du, b + over * dv
+        out[k] = a, b
     return out
 
 
@@ -146,7 +210,8 @@ def _sink(p: Array, moves: Array, fps: float, hip: float) -> Array:
         reach = np.maximum(REACH * length, present)
         way = ankle + moves[:, k] - top
         room = reach**2 - (way[:, [0, 2]] ** 2).sum(-1)
-        need = np.maximum(need, np.where(room > 0, -way[:, 1] - np.sqrt(np.maximum(room, 0)), 0))
+        short = -way[:, 1] - np.sqrt(np.maximum(room, 0)) - SLACK * hip
+        need = np.maximum(need, np.where(room > 0, short, 0))
     if not (need > 1e-6).any():
         return np.zeros(len(p))
     return eased_maximum(np.minimum(need, SINK * hip), max(1, round(FADE * fps)))
