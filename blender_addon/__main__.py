@@ -16,8 +16,11 @@ from typing import Any
 
 from .batch import command as retarget
 from .motion.constraints import MAX_VARIATIONS
-from .motion.errors import LimberError
+from .motion.errors import InvalidRequestError, LimberError
+from .motion.parts import PARTS
+from .motion.skeleton import JOINTS
 
+JOINTS_HELP = f"joints that are {{}}: {', '.join((*PARTS, *JOINTS))}"
 WRITES = (".blend", ".bvh", ".fbx", ".glb")
 
 
@@ -67,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, (run, arguments, text) in COMMANDS.items():
         sub = commands.add_parser(name, help=text, description=text)
         arguments(sub)
-        sub.set_defaults(run=run, parser=sub)
+        sub.set_defaults(run=run, parser=sub, task=name)
     return parser
 
 
@@ -75,27 +78,42 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _inbetween_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("scene", type=Path, metavar="SCENE", help=".blend, .bvh, .fbx, .glb or .gltf")
-    parser.add_argument("--armature", default="", metavar="NAME", help="needed where the file has several")
-    parser.add_argument(
-        "--frames", type=_range, required=True, metavar="A:B", help="scene frames, both included"
-    )
+    _run_arguments(parser)
     parser.add_argument("--keys", type=_frames, metavar="1,20,45",
                         help="take the poses at these frames as the keys (for motion with a key on every frame); "
                         "without it the Action's own keys are kept")  # fmt: skip
+
+
+def _run_arguments(parser: argparse.ArgumentParser) -> None:
+    """What in-betweening, completing and refining have in common."""
+    parser.add_argument("scene", type=Path, metavar="SCENE", help=".blend, .bvh, .fbx, .glb or .gltf")
+    parser.add_argument("--armature", default="", metavar="NAME", help="needed where the file has several")
+    parser.add_argument("--frames", type=_range, required=True, metavar="A:B", help="scene frames, both included")
     parser.add_argument("-o", "--output", type=_output, required=True, metavar="OUT",
                         help=f"{', '.join(WRITES)}; the second variation of all but .blend goes to OUT-2")  # fmt: skip
     parser.add_argument("--seed", type=_integer(0, 2**31 - 1), default=0, help="default 0")
     parser.add_argument("--variations", type=_integer(1, MAX_VARIATIONS), default=1, help="default 1")
     parser.add_argument("--system", default="auto", help="auto (default) or a system's name")
     parser.add_argument("--bundle", default="", help="name of the weights bundle (default: open)")
-    parser.add_argument(
-        "--fps", type=_rate, help="rate of a .glb or .gltf SCENE, which does not say (default 24)"
-    )
+    parser.add_argument("--fps", type=_rate, help="rate of a .glb or .gltf SCENE, which does not say (default 24)")
     parser.add_argument("--only-armature", action="store_true", help=".fbx and .glb without meshes")
 
 
 def _inbetween(options: argparse.Namespace) -> int:
+    from . import headless
+
+    def key(obj: Any) -> dict[str, Any]:
+        if options.keys is not None:
+            bones = [bone for names in headless.find_map(obj).bones.values() for bone in names]
+            start, end = options.frames
+            headless.key_poses(obj, options.keys, start, end, bones)
+        return {}
+
+    return _carry_out(options, key)
+
+
+def _carry_out(options: argparse.Namespace, prepare: Callable[[Any], dict[str, Any]]) -> int:
+    """Open, run, save; ``prepare`` gets the armature and gives the plan's further entries."""
     import bpy
 
     from . import actions, headless, plans, scene_files
@@ -105,41 +123,84 @@ def _inbetween(options: argparse.Namespace) -> int:
     start, end = options.frames
     scene_files.open_scene(options.scene, options.fps)
     obj = scene_files.choose_armature(options.armature)
-    plan = plans.Plan(start, end, "ALL", options.seed, options.variations, options.system, options.bundle)
     with headless.session() as running:
-        if options.keys is not None:
-            bones = [bone for names in headless.find_map(obj).bones.values() for bone in names]
-            headless.key_poses(obj, options.keys, start, end, bones)
-        outcome = headless.inbetween(running, obj, plan)
+        plan = plans.Plan(start, end, seed=options.seed, variations=options.variations, system=options.system,
+                          bundle=options.bundle, **prepare(obj))  # fmt: skip
+        outcome = headless.run(running, obj, plan)
         headless.accept_all(obj)
         for number, name in enumerate(outcome.actions, 1):
             if number > 1 and options.output.suffix == ".blend":
                 break  # it holds all variations
-            path = (
-                options.output if number == 1 else options.output.with_stem(f"{options.output.stem}-{number}")
-            )
+            path = options.output if number == 1 else options.output.with_stem(f"{options.output.stem}-{number}")
             action = bpy.data.actions[name]
             actions.assign(obj, action, None)
             scene_files.save(path, obj, *headless.action_range(obj, start, end), options.only_armature)
-    print(f"{options.output}: {summary(outcome)}")
+    print(f"{options.output}: {summary(outcome, plan.task)}")
     return 0
 
 
-def summary(outcome: Any) -> str:
-    """One line: frames, seconds, largest key change, skating, what made it and its licence."""
+def summary(outcome: Any, task: str = "inbetween") -> str:
+    """One line: frames, seconds, largest key change, skating and jerk, what made it and its licence."""
     report = outcome.report
-    skating = report.get("skating", {})
+    beside = "before" if task == "refine" else "interpolation"
+    measured = [f"foot skating {_pair(report.get('skating', {}), 3, 'm/s', beside)}"]
+    if "jerk" in report:
+        measured.append(f"jerk {_pair(report['jerk'], 1, 'm/s^3', beside)}")
     made = str(report.get("system", "?"))
     if report.get("bundle"):
         made += f" ({report['bundle']})"
     parts = [
         f"{outcome.frames} frames", f"{outcome.seconds:.2f} s", f"largest key change {outcome.key_change:g}",
-        f"foot skating {skating.get('model', float('nan')):.3f} m/s (interpolation "
-        f"{skating.get('interpolation', float('nan')):.3f})", made,
+        *measured, made,
     ]  # fmt: skip
     if report.get("licence"):
         parts.append(str(report["licence"]))
     return ", ".join(parts)
+
+
+def _pair(both: dict[str, float], digits: int, unit: str, beside: str) -> str:
+    model, other = (both.get(key, float("nan")) for key in ("model", "interpolation"))
+    return f"{model:.{digits}f} {unit} ({beside} {other:.{digits}f})"
+
+
+# -- complete and refine -----------------------------------------------------------------------------
+
+
+def _complete_arguments(parser: argparse.ArgumentParser) -> None:
+    _run_arguments(parser)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--joints", type=_names, metavar="left_arm,head", help=JOINTS_HELP.format("missing"))
+    what.add_argument("--bones", type=_words, metavar="NAME,NAME", help="bones that are missing, by name")
+    what.add_argument("--gaps", type=_integer(1, 10_000), metavar="N",
+                      help="wherever a captured bone has no key for more than N frames")  # fmt: skip
+
+
+def _refine_arguments(parser: argparse.ArgumentParser) -> None:
+    _run_arguments(parser)
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--joints", type=_names, metavar="left_arm,head",
+                      help=JOINTS_HELP.format("to clean") + " (default: all)")  # fmt: skip
+    what.add_argument("--bones", type=_words, metavar="NAME,NAME", help="bones to clean, by name")
+    parser.add_argument("--confidence", type=_confidence, default=0.5, metavar="C",
+                        help="how far the motion is trusted, 0.05 to 0.95 (default 0.5)")  # fmt: skip
+
+
+def _captured(options: argparse.Namespace) -> int:
+    from . import headless
+
+    def scope(obj: Any) -> dict[str, Any]:
+        bones = tuple(options.bones or ())
+        unknown = [name for name in bones if name not in obj.pose.bones]
+        if unknown:
+            raise InvalidRequestError("bones", f"{obj.name} has no bone {unknown[0]!r}")
+        if options.joints:
+            bones = headless.bones_of(obj, options.joints)
+        more = {"task": options.task, "keep": "NONE", "bones": bones}
+        if options.task == "complete":
+            return more | {"gap": options.gaps or 0}
+        return more | {"confidence": options.confidence}
+
+    return _carry_out(options, scope)
 
 
 # -- map ---------------------------------------------------------------------------------------------
@@ -190,6 +251,8 @@ Arguments = Callable[[argparse.ArgumentParser], None]
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], Arguments, str]] = {
     "inbetween": (_inbetween, _inbetween_arguments, "Fill the motion between the keys of a character."),
     "retarget": (retarget.run, retarget.arguments, retarget.TEXT),
+    "complete": (_captured, _complete_arguments, "Fill in what is missing of a captured motion."),
+    "refine": (_captured, _refine_arguments, "Clean a captured motion: jitter, noise, sliding feet."),
     "map": (_map, _map_arguments, "Say which bone plays which role, and which roles have none."),
     "demo": (
         _demo,
@@ -235,6 +298,25 @@ def _frames(text: str) -> list[int]:
         return sorted({int(part) for part in text.split(",")})
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of frames such as 1,20,45") from None
+
+
+def _words(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _names(text: str) -> list[str]:
+    names = _words(text)
+    unknown = [name for name in names if name not in PARTS and name not in JOINTS]
+    if unknown or not names:
+        raise argparse.ArgumentTypeError(f"{text!r} names no joint or part of the body: {', '.join(unknown)}")
+    return names
+
+
+def _confidence(text: str) -> float:
+    value = float(text)
+    if not 0.05 <= value <= 0.95:  # also catches not-a-number
+        raise argparse.ArgumentTypeError(f"{text} is not in 0.05..0.95")
+    return value
 
 
 def _output(text: str) -> Path:

@@ -122,7 +122,7 @@ def _owner(obj: Any, path: str) -> tuple[Any, str, str]:
 
 def _fill(running: Any, character: Character, keys: Any, plan: plans.Plan) -> Filled:
     actions.assign(character.obj, keys, None)
-    outcome = headless.inbetween(running, character.obj, plan)
+    outcome = headless.run(running, character.obj, plan)
     headless.accept_all(character.obj)
     frames = np.arange(plan.start, plan.end + 1)
     clip = whole_motion.read(character.obj, character.bone_map, frames)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import actions, armature_io, jobs, keyframes, plans, pose_model, properties
-from .motion import bone_maps
+from .motion import bone_maps, parts
 from .motion.bone_maps import BoneMap
 from .motion.errors import InvalidRequestError
 
@@ -64,8 +64,8 @@ def _prefer_this_python() -> None:
         os.environ["LIMBER_PYTHON"] = sys.executable
 
 
-def inbetween(running: jobs.Session, obj: Any, plan: plans.Plan) -> Outcome:
-    """Fill the motion between the armature's keys, and wait for it.
+def run(running: jobs.Session, obj: Any, plan: plans.Plan) -> Outcome:
+    """Do what the plan asks (in-between, complete, refine), and wait for it.
 
     Args:
         running: see :func:`session`.
@@ -76,7 +76,6 @@ def inbetween(running: jobs.Session, obj: Any, plan: plans.Plan) -> Outcome:
         LimberError: whatever went wrong, in one sentence.
     """
     began = time.monotonic()
-    keys = keyframes.read_keys(obj, plan.start, plan.end, plan.keep == "SELECTED")
     answers: Any = None
     job = running.start(obj, plan)
     while not job.over:
@@ -86,9 +85,9 @@ def inbetween(running: jobs.Session, obj: Any, plan: plans.Plan) -> Outcome:
             time.sleep(jobs.BUSY_SECONDS / 2)
     running.run(job)  # over already: raises what went wrong
     seconds = time.monotonic() - began
-    made = [result.action for result in properties.review(obj).results if result.action is not None]
-    change = max(keyframes.largest_key_change(keys, action) for action in made)
-    return Outcome(tuple(action.name for action in made), plan.end - plan.start + 1, seconds, change,
+    made = [result for result in properties.review(obj).results if result.action is not None]
+    change = max(float(result.key_change) for result in made)
+    return Outcome(tuple(result.action.name for result in made), plan.end - plan.start + 1, seconds, change,
                    dict(answers.report) if answers else {})  # fmt: skip
 
 
@@ -101,6 +100,20 @@ def accept_all(obj: Any) -> None:
         result.action = None
     state.results.clear()
     state.original, state.original_slot, state.current = None, "", 0
+
+
+def bones_of(obj: Any, joints: Sequence[str]) -> tuple[str, ...]:
+    """The armature's bones for joints and parts of the body (:mod:`.motion.parts`).
+
+    Raises:
+        InvalidRequestError: an unknown name, or one that the armature has no bone for.
+    """
+    found = find_map(obj).bones
+    roles = list(dict.fromkeys(parts.role(joint) for joint in parts.joints(joints)))
+    missing = [role for role in roles if role not in found]
+    if missing and "all" not in joints:
+        raise InvalidRequestError("joints", f"{obj.name} has no bone for {missing[0]!r}", "Leave it out.")
+    return tuple(bone for role in roles for bone in found.get(role, ()))
 
 
 def find_map(obj: Any) -> BoneMap:

@@ -60,8 +60,8 @@ class LimberSettings(bpy.types.PropertyGroup):
     )  # fmt: skip
     bones: bpy.props.EnumProperty(name="Bones", items=BONES, description="Which bones are cleaned")
     trust: bpy.props.FloatProperty(
-        name="Trust", default=0.5, min=0, max=0.95, subtype="FACTOR",
-        description="How far the captured motion is trusted: 0 makes it anew, near 1 it hardly changes",
+        name="Trust", default=0.5, min=0.05, max=0.95, subtype="FACTOR",
+        description="How far the captured motion is trusted: the more, the less it changes",
     )  # fmt: skip
     keep_marked: bpy.props.EnumProperty(
         name="Keep Keys", items=MARKED, description="Which keys among what is asked for stay as they are"

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from blender_addon import __main__, actions, armature_io, headless, keyframes, scene_files
+from blender_addon.keyframes import split_path
 from blender_addon.motion import bvh, rotations
 from blender_addon.motion.clip import Clip, rest_clip
 from blender_addon.motion.errors import FileFormatError, InvalidRequestError
 from blender_addon.motion.skeleton import INDEX
-from tests.blender_addon.characters import every_key, key_poses, make_person
+from tests.blender_addon.characters import capture_motion, every_key, every_record, key_poses, make_person
 
 
 def swaying(frames: int = 40, fps: float = 30.0) -> Clip:
@@ -158,6 +159,71 @@ def test_whole_poses_are_keyed_on_a_copy(empty_file: None) -> None:
             assert new.evaluate(frame) == pytest.approx(old.evaluate(frame), abs=1e-6)
 
 
+# -- complete and refine ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def take(tmp_path: Path, empty_file: None) -> Path:
+    """A .blend with a captured person."""
+    capture_motion(make_person())
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "take.blend"))
+    return tmp_path / "take.blend"
+
+
+@pytest.mark.parametrize(("arguments", "bones"), [
+    (("complete", "--joints", "left_arm"), {"left_shoulder", "left_elbow", "left_wrist"}),
+    (("complete", "--bones", "head,neck"), {"head", "neck"}),
+    (("refine", "--joints", "legs", "--confidence", "0.3"),
+     {f"{s}_{j}" for s in ("left", "right") for j in ("hip", "knee", "ankle", "foot")}),
+])  # fmt: skip
+def test_captured_motion_in_a_blend(take: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str],
+                                    arguments: tuple[str, ...], bones: set[str]) -> None:  # fmt: skip
+    bpy.ops.wm.open_mainfile(filepath=str(take))
+    before = every_record(bpy.data.objects["Person"])
+    out = tmp_path / "out.blend"
+    command, *rest = arguments
+    assert call(command, take, "--frames", "20:40", *rest, "--system", "interpolation", "-o", out) == 0
+    said = capfd.readouterr().out
+    assert "largest key change 0," in said
+    assert "jerk" in said
+    bpy.ops.wm.open_mainfile(filepath=str(out))
+    person = bpy.data.objects["Person"]
+    assert person.animation_data.action.name == "Take Limber 1"
+    after = every_record(person)
+    written = {split_path(path)[0] for (path, i), r in after.items() if r.tobytes() != before[path, i].tobytes()}  # type: ignore[index]
+    assert written == bones
+    for channel, records in before.items():
+        now = after[channel]
+        for outside in (now["frame"] < 20, now["frame"] > 40):
+            assert now[outside].tobytes() == records[outside].tobytes()
+
+
+def test_a_captured_bvh_comes_back_as_a_bvh(sway: Path, tmp_path: Path) -> None:
+    out, untouched = tmp_path / "out.bvh", tmp_path / "same.bvh"
+    scene_files.open_scene(sway)
+    scene_files.save(untouched, scene_files.choose_armature(), 1, 40)
+    arguments = ("--frames", "10:20", "--joints", "left_arm", "--system", "interpolation", "-o", out)
+    assert call("complete", sway, *arguments) == 0
+    a, b = untouched.read_text().splitlines(), out.read_text().splitlines()
+    differ = [n for n, (x, y) in enumerate(zip(a, b, strict=True)) if x != y]
+    assert len(differ) == 11  # the frames that were asked for; every other line is the same text
+    assert differ == list(range(differ[0], differ[0] + 11))
+
+
+@pytest.mark.parametrize(("arguments", "says"), [
+    (("complete", "--gaps", "3"), "no captured bone is without a key"),
+    (("complete", "--bones", "Tail"), "'Tail'"),
+    (("complete", "--joints", "all"), "nothing is left to go by"),
+    (("complete", "--joints", "head", "--bundle", "none such"), "none such"),
+])  # fmt: skip
+def test_what_cannot_be_completed_is_said(take: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str],
+                                          arguments: tuple[str, ...], says: str) -> None:  # fmt: skip
+    out = tmp_path / "never.blend"
+    assert call(arguments[0], take, "--frames", "1:60", *arguments[1:], "-o", out) == 1
+    assert says in capfd.readouterr().err
+    assert not out.exists()
+
+
 # -- what goes wrong --------------------------------------------------------------------------------
 
 
@@ -210,6 +276,10 @@ def test_no_armature(tmp_path: Path, empty_file: None, capfd: pytest.CaptureFixt
     ("inbetween", "a.blend", "--frames", "1:9", "--keys", "one", "-o", "b.blend"),
     ("inbetween", "a.blend", "--frames", "1:9", "--variations", "0", "-o", "b.blend"),
     ("inbetween", "a.blend", "--frames", "1:9", "-o", "./a.blend"),
+    ("complete", "a.blend", "--frames", "1:9", "-o", "b.blend"),
+    ("complete", "a.blend", "--frames", "1:9", "--joints", "tail", "-o", "b.blend"),
+    ("complete", "a.blend", "--frames", "1:9", "--joints", "head", "--gaps", "3", "-o", "b.blend"),
+    ("refine", "a.blend", "--frames", "1:9", "--confidence", "1", "-o", "b.blend"),
 ])  # fmt: skip
 def test_wrong_calls_exit_with_2(arguments: tuple[str, ...], capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
@@ -234,7 +304,7 @@ def test_nothing_is_left_enabled_and_no_process_stays(empty_file: None) -> None:
     from blender_addon import jobs, plans
 
     with headless.session() as running:
-        outcome = headless.inbetween(running, person, plans.Plan(1, 30, system="interpolation"))
+        outcome = headless.run(running, person, plans.Plan(1, 30, system="interpolation"))
         assert running.backend is not None
         pid: Any = running.backend.pid
     assert outcome.frames == 30
