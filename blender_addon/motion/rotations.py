@@ -42,17 +42,15 @@ def normalize(v: ArrayLike, axis: int = -1) -> Array:
 def multiply(a: ArrayLike, b: ArrayLike) -> Array:
     """Hamilton product, rotation ``b`` first. ``(..., 4), (..., 4) -> (..., 4)``."""
     a, b = _float(a), _float(b)
-    aw, ax, ay, az = np.moveaxis(a, -1, 0)
-    bw, bx, by, bz = np.moveaxis(b, -1, 0)
-    return np.stack(
-        [
-            aw * bw - ax * bx - ay * by - az * bz,
-            aw * bx + ax * bw + ay * bz - az * by,
-            aw * by - ax * bz + ay * bw + az * bx,
-            aw * bz + ax * by - ay * bx + az * bw,
-        ],
-        axis=-1,
-    )
+    aw, ax, ay, az = a[..., 0], a[..., 1], a[..., 2], a[..., 3]
+    bw, bx, by, bz = b[..., 0], b[..., 1], b[..., 2], b[..., 3]
+    w = aw * bw - ax * bx - ay * by - az * bz
+    out = np.empty((*np.shape(w), 4), w.dtype)
+    out[..., 0] = w
+    out[..., 1] = aw * bx + ax * bw + ay * bz - az * by
+    out[..., 2] = aw * by - ax * bz + ay * bw + az * bx
+    out[..., 3] = aw * bz + ax * by - ay * bx + az * bw
+    return out
 
 
 def inverse(q: ArrayLike) -> Array:
@@ -64,9 +62,16 @@ def inverse(q: ArrayLike) -> Array:
 def rotate(q: ArrayLike, v: ArrayLike) -> Array:
     """Rotate vectors by unit quaternions. ``(..., 4), (..., 3) -> (..., 3)``."""
     q, v = _float(q), _float(v)
-    w, u = q[..., :1], q[..., 1:]
-    t = 2 * np.cross(u, v)
-    return v + w * t + np.cross(u, t)
+    w, a, b, c = q[..., 0], q[..., 1], q[..., 2], q[..., 3]
+    x, y, z = v[..., 0], v[..., 1], v[..., 2]
+    # t = 2 u x v, then v + w t + u x t; np.cross takes four times as long
+    tx, ty, tz = 2 * (b * z - c * y), 2 * (c * x - a * z), 2 * (a * y - b * x)
+    first = x + w * tx + (b * tz - c * ty)
+    out = np.empty((*np.shape(first), 3), first.dtype)
+    out[..., 0] = first
+    out[..., 1] = y + w * ty + (c * tx - a * tz)
+    out[..., 2] = z + w * tz + (a * ty - b * tx)
+    return out
 
 
 def between(a: ArrayLike, b: ArrayLike) -> Array:
