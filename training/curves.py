@@ -11,8 +11,8 @@ from typing import Any
 
 from .evaluation.tables import who
 
-WIDTH, HEIGHT = 380, 250
-LEFT, RIGHT, TOP, BOTTOM = 46, 12, 30, 40
+WIDTH, HEIGHT = 380, 260
+LEFT, RIGHT, TOP, BOTTOM = 46, 12, 46, 40
 COLOURS = {"interpolation": "#d98032", "zero velocity": "#b0a08c", "before": "#9a9a9a",
            "Savitzky-Golay": "#d98032", "One Euro": "#a8559b"}  # fmt: skip
 SYSTEMS = ("#1f6fd0", "#1d9e74", "#c03a4f", "#6f5bd0", "#0f9bb3", "#7d8f1a")
@@ -40,7 +40,7 @@ def of(task: str, rows: Mapping[str, Any]) -> str:
         elif task == "complete":
             for kind in ("of joints", "scattered"):
                 chosen = series(cases, rf"(\d+) % {kind}")
-                found.append(plot(f"{row}: joints missing {'throughout' if kind == 'of joints' else 'here and there'}",
+                found.append(plot(f"{row}: joints missing {'for 2 s' if kind == 'of joints' else 'here and there'}",
                                   "% of the joints", "joint error, cm", chosen))  # fmt: skip
         elif task == "refine":
             for kind in ("rotations", "positions"):
@@ -93,7 +93,7 @@ def plot(title: str, across: str, up: str, lines: Sequence[Series]) -> str:
     at = lambda x, y: (LEFT + wide * x / last, TOP + high * (1 - y / top))  # noqa: E731
     painted = colours([s.name for s in lines])
     parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT + 16 * len(lines)}" role="img" aria-label="{escape(title)}">',
-             f'<text class="title" x="{LEFT}" y="16">{escape(title)}</text>', *_axes(across, up, top, lines, at),
+             f'<text class="title" x="4" y="16">{escape(title)}</text>', *_axes(across, up, top, lines, at),
              f'<clipPath id="area"><rect x="{LEFT}" y="{TOP}" width="{wide}" height="{high}"/></clipPath>',
              '<g clip-path="url(#area)">']  # fmt: skip
     for s in lines:
@@ -116,7 +116,7 @@ def _axes(across: str, up: str, top: float, lines: Sequence[Series], at: Any) ->
         x, y = at(value, 0)
         parts.append(f'<text x="{x:.1f}" y="{y + 16}" text-anchor="middle">{value:g}</text>')
     parts.append(f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 8}" text-anchor="end">{escape(across)}</text>')
-    parts.append(f'<text x="4" y="{TOP - 2}">{escape(up)}</text>')
+    parts.append(f'<text x="4" y="{TOP - 14}">{escape(up)}</text>')
     return parts
 
 

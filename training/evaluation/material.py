@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from blender_addon.motion import bone_maps, bvh, npz, npz_archive, retarget
+from blender_addon.motion import bone_maps, bvh, kinematics, npz, npz_archive, retarget, rotations
 from blender_addon.motion.clip import Clip
 from blender_addon.motion.errors import LimberError
-from blender_addon.motion.skeleton import JOINTS
+from blender_addon.motion.skeleton import JOINTS, PARENTS
 
 from .. import metrics
 from ..prepare import cache as cache_file
@@ -76,17 +76,47 @@ def windows(cache: Cache, entries: Sequence[Entry], length: int, most: int, past
 
     Each faces +Z at frame ``past - 1``, about the origin (:func:`metrics.facing_window`).
     """
-    found = [(e, s) for e in entries for s in range(0, e.length - length + 1, OFFSET)]
-    if len(found) > most:
-        found = [found[i] for i in np.linspace(0, len(found) - 1, most).round().astype(int)]
-    return [metrics.facing_window(cache.clip(e).slice(s, s + length), past - 1) for e, s in found]
+    return [
+        metrics.facing_window(cache.clip(e).slice(s, s + length), past - 1)
+        for e, s in _starts(entries, length, most)
+    ]
 
 
 def statistics(cache: Cache, entries: Sequence[Entry], length: int = 65,
                most: int = 2000) -> metrics.PositionStatistics:  # fmt: skip
-    """The scale of L2P from windows of these clips; from shorter ones where every clip is shorter."""
+    """The scale of L2P: :func:`metrics.position_statistics` of these clips' :func:`windows`, all at once.
+
+    Of shorter windows where every clip is shorter than ``length``.
+    """
     length = min(length, max(e.length for e in entries))
-    return metrics.position_statistics(windows(cache, entries, length, most))
+    starts = _starts(entries, length, most)
+    frames = np.array([e.start + s for e, s in starts])[:, None] + np.arange(length)  # (N, T)
+    bones = cache.skeletons[[e.skeleton for e, _ in starts]]
+    placed = [
+        _facing(cache.rotations[f], cache.roots[f], bones[k : k + len(f), None], min(PAST, length) - 1)
+        for k in range(0, len(frames), 200)
+        for f in [frames[k : k + 200]]
+    ]
+    positions = np.concatenate(placed).reshape(-1, len(JOINTS), 3)
+    return metrics.PositionStatistics(positions.mean(0), positions.std(0))
+
+
+def _starts(entries: Sequence[Entry], length: int, most: int) -> list[tuple[Entry, int]]:
+    """Every ``OFFSET`` frames a window, evenly thinned to at most ``most``."""
+    found = [(e, s) for e in entries for s in range(0, e.length - length + 1, OFFSET)]
+    if len(found) > most:
+        found = [found[i] for i in np.linspace(0, len(found) - 1, most).round().astype(int)]
+    return found
+
+
+def _facing(local: np.ndarray, root: np.ndarray, offsets: np.ndarray, frame: int) -> np.ndarray:
+    """Joint positions of windows as :func:`metrics.facing_window` places them. ``(N, T, 22, 3)``."""
+    local, root = local.astype(np.float64), root.astype(np.float64)
+    pelvis = local[:, frame, 0]
+    turn = rotations.from_axis_angle(-2 * np.arctan2(pelvis[:, 2], pelvis[:, 0])[:, None] * [0.0, 1, 0])
+    bones = np.array(np.broadcast_to(offsets, (*local.shape[:-1], 3)), np.float64)
+    bones[..., 0, :] = root - root.mean(1, keepdims=True) * [1.0, 0, 1]
+    return rotations.rotate(turn[:, None, None], kinematics.forward(PARENTS, local, bones)[1])
 
 
 # -- any folder of clips -----------------------------------------------------------------------------
