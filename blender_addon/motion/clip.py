@@ -59,14 +59,18 @@ class Clip:
             if array is not None and not np.isfinite(array).all():
                 frame = int(np.argwhere(~np.isfinite(array))[0][0])
                 raise InvalidRequestError(what, f"not a finite number at frame {frame}")
-        if len(rot) and (np.abs(rot).max(-1) < 1e-12).any():
+        with np.errstate(over="ignore"):  # huge numbers are simply not unit
+            square = np.einsum("...i,...i->...", rot, rot)
+        small = square < 1e-20  # nearly none: numpy is slow at reducing a last axis of four
+        if small.any() and (np.abs(rot[small]).max(-1) < 1e-12).any():
             raise InvalidRequestError("rotations", "a quaternion of length zero",
                                       "Use 1 0 0 0 for no rotation.")  # fmt: skip
         # What is unit to the last bits stays as it is, so that copying, slicing, saving and loading
         # give back the same bits: keys must come back exactly.
-        with np.errstate(over="ignore"):  # huge numbers are simply not unit
-            off = np.abs((rot * rot).sum(-1, keepdims=True) - 1) > 4e-15
-        rot = np.where(off, rotations.normalize(rot), rot)
+        off = np.abs(square - 1) > 4e-15
+        if off.any():
+            rot = np.array(rot)
+            rot[off] = rotations.normalize(rot[off])
         object.__setattr__(self, "rotations", rotations.continuous(rot))
         object.__setattr__(self, "root_positions", root)
         object.__setattr__(self, "translations", moved)

@@ -33,10 +33,19 @@ def identity(shape: Sequence[int] | int = (), dtype: np.dtype | type = np.float6
 def normalize(v: ArrayLike, axis: int = -1) -> Array:
     """Scale vectors to unit length; zero vectors stay zero. ``(..., n) -> (..., n)``."""
     v = _float(v)
-    scale = np.abs(v).max(axis=axis, keepdims=True, initial=0)
-    v = v / np.where(scale > 0, scale, 1)  # no under- or overflow in the squares
-    n = np.linalg.norm(v, axis=axis, keepdims=True)
-    return v / np.where(n > 0, n, 1)
+    if axis not in (-1, v.ndim - 1) or v.size < 1024:
+        scale = np.abs(v).max(axis=axis, keepdims=True, initial=0)
+        v = v / np.where(scale > 0, scale, 1)  # no under- or overflow in the squares
+        n = np.linalg.norm(v, axis=axis, keepdims=True)
+        return v / np.where(n > 0, n, 1)
+    size = np.abs(v)  # the same; numpy is slow at reducing a last axis of three or four
+    scale = size[..., 0].copy()
+    for k in range(1, v.shape[-1]):
+        np.maximum(scale, size[..., k], out=scale)
+    v = v / np.where(scale > 0, scale, 1)[..., None]
+    n = np.sqrt(np.einsum("...i,...i->...", v, v))
+    v /= np.where(n > 0, n, 1)[..., None]
+    return v
 
 
 def multiply(a: ArrayLike, b: ArrayLike) -> Array:
@@ -45,7 +54,7 @@ def multiply(a: ArrayLike, b: ArrayLike) -> Array:
     aw, ax, ay, az = a[..., 0], a[..., 1], a[..., 2], a[..., 3]
     bw, bx, by, bz = b[..., 0], b[..., 1], b[..., 2], b[..., 3]
     w = aw * bw - ax * bx - ay * by - az * bz
-    out = np.empty((*np.shape(w), 4), w.dtype)
+    out = np.empty((*np.shape(w), 4), np.result_type(a, b))
     out[..., 0] = w
     out[..., 1] = aw * bx + ax * bw + ay * bz - az * by
     out[..., 2] = aw * by - ax * bz + ay * bw + az * bx
@@ -67,7 +76,7 @@ def rotate(q: ArrayLike, v: ArrayLike) -> Array:
     # t = 2 u x v, then v + w t + u x t; np.cross takes four times as long
     tx, ty, tz = 2 * (b * z - c * y), 2 * (c * x - a * z), 2 * (a * y - b * x)
     first = x + w * tx + (b * tz - c * ty)
-    out = np.empty((*np.shape(first), 3), first.dtype)
+    out = np.empty((*np.shape(first), 3), np.result_type(q, v))
     out[..., 0] = first
     out[..., 1] = y + w * ty + (c * tx - a * tz)
     out[..., 2] = z + w * tz + (a * ty - b * tx)
@@ -215,7 +224,9 @@ def continuous(q: ArrayLike, axis: int = 0) -> Array:
     """Flip signs so that neighbours along ``axis`` lie in the same half-space. Same shape."""
     q = np.moveaxis(_float(q), axis, 0)
     if len(q) > 1:
-        flips = np.where((q[1:] * q[:-1]).sum(-1) < 0, -1.0, 1.0)
+        flips = np.where(np.einsum("...i,...i->...", q[1:], q[:-1]) < 0, -1.0, 1.0)
+        if (flips > 0).all():
+            return np.moveaxis(q, 0, axis).copy()
         sign = np.concatenate([np.ones_like(flips[:1]), np.cumprod(flips, 0)])
         q = q * sign[..., None].astype(q.dtype)
     return np.moveaxis(q, 0, axis)
@@ -228,8 +239,9 @@ def slerp(a: ArrayLike, b: ArrayLike, t: ArrayLike) -> Array:
     dot = (a * b).sum(-1, keepdims=True)
     b = np.where(dot < 0, -b, b)
     # The angle from the chord is exact for near and far quaternions alike, arccos is not.
-    angle = 2 * np.arctan2(np.linalg.norm(a - b, axis=-1, keepdims=True),
-                           np.linalg.norm(a + b, axis=-1, keepdims=True))
+    angle = 2 * np.arctan2(
+        np.linalg.norm(a - b, axis=-1, keepdims=True), np.linalg.norm(a + b, axis=-1, keepdims=True)
+    )
     s = np.sin(angle)
     small = s < 1e-6
     s = np.where(small, 1, s)
