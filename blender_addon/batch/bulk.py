@@ -8,6 +8,7 @@ is not plain goes the long way through :mod:`..channel_writer`, which knows ever
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 import bpy
@@ -23,6 +24,7 @@ from ..motion.root_motion import GroundPath
 from ..motion.rotations import Array
 from ..records import enum_value
 from ..whole_motion import Character
+from . import control_rig
 from .convert import Converted
 
 CHUNK = 16384
@@ -52,14 +54,21 @@ def channels(character: Character, made: Converted, base: Clip | None, first: in
     if not plain and made.places:
         raise InvalidRequestError("root", f"the bones of {character.obj.name} are constrained or locked, so that none "
                                   "of them can carry the way", "Use --root hips or --root object.")  # fmt: skip
+    solver = None
+    if control_rig.is_free(character, bones):
+        solver = control_rig.Solver(character, made.onto(rig, None, slice(0, 1)), first)
     parts: list[Values] = []
     for rows in chunks(len(made.written)):
         clip = made.onto(rig, base, rows)
-        if plain:
+        if solver is not None:
+            parts.append(solver.channels(clip))
+        elif plain:
             parts.append(plain_channels(character, clip, bones, moved))
         else:
             parts.append(_long_way(character, clip, bones, moved[-1], first + rows.start))
     out = _joined(parts)
+    if solver is not None:
+        out.update(control_rig.switch_values(character.obj, len(made.written)))
     if made.path is not None:
         out.update(object_channels(character.obj, made.path))
     return out
@@ -69,7 +78,7 @@ def _joined(parts: list[Values]) -> Values:
     """Chunks one after the other; a quaternion goes on in the half-space where the last one ended."""
     if len(parts) == 1:
         return parts[0]
-    for before, after in zip(parts, parts[1:], strict=False):
+    for before, after in pairwise(parts):
         for path in {p for p, _ in after if p.endswith("rotation_quaternion")}:
             turn = [(path, i) for i in range(4)]
             if (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import bpy
@@ -38,7 +39,7 @@ def check(character: Character, made: Converted, first: int, count: int) -> dict
     rows = np.unique(np.linspace(0, n - 1, min(count, n)).astype(int))
     if not len(rows):
         return {}
-    heads = evaluated(character, rows + first)
+    heads = evaluated(character, (rows + first).tolist())
     wanted = retarget.limb_directions(made.source.clip.slice(0, n), made.source.rig)[rows]
     seen = np.stack([directions(character, heads, role) for role in retarget.LIMBS], 1)
     there = np.isfinite(wanted).all(-1) & np.isfinite(seen).all(-1)
@@ -51,13 +52,13 @@ def check(character: Character, made: Converted, first: int, count: int) -> dict
             "place_error": float(np.max(off)) if off else None}  # fmt: skip
 
 
-def evaluated(character: Character, frames: Array) -> dict[str, Array]:
+def evaluated(character: Character, frames: Sequence[int]) -> dict[str, Array]:
     """Places of the deforming bones by role, Y up, metres ``(F, 3)``; ``..._tip`` of limbs' last bones."""
     names = deforming(character)
     scene, unit = bpy.context.scene, armature_io.unit_scale()
     out = {role: np.empty((len(frames), 3)) for role in names}
     for row, frame in enumerate(frames):
-        scene.frame_set(int(frame))
+        scene.frame_set(frame)
         obj = character.obj.evaluated_get(bpy.context.evaluated_depsgraph_get())
         world = np.array(obj.matrix_world)
         for role, (bone, end) in names.items():

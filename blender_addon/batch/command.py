@@ -65,14 +65,7 @@ def run(options: argparse.Namespace) -> int:
     """Do it; 0 all, 1 some failed."""
     began = time.monotonic()
     # 1. what there is to do
-    try:
-        how = Options(options.format, options.fps, options.map, options.source_map, options.root, options.in_place,
-                      options.feet, options.only_armature, max(0, options.check))  # fmt: skip
-        units = plan(options.source, options.target, options.output, how)
-        if options.jobs < 1 or not options.timeout > 0:
-            raise InvalidRequestError("jobs" if options.jobs < 1 else "timeout", "must be more than nothing")
-    except InvalidRequestError as error:
-        options.parser.error(str(error))
+    units = _units(options)
     options.output.mkdir(parents=True, exist_ok=True)
     results: dict[int, list[dict[str, Any]]] = {}
     for number, unit in enumerate(units):
@@ -107,6 +100,18 @@ def run(options: argparse.Namespace) -> int:
     print(f"{summary['done']} of {summary['clips']} clips, {summary['frames']} frames, "
           f"{summary['seconds']:.1f} s: {path}")  # fmt: skip
     return 1 if summary["failed"] else 0
+
+
+def _units(options: argparse.Namespace) -> list[Unit]:
+    """The plan; ends the program where the call is wrong."""
+    try:
+        how = Options(options.format, options.fps, options.map, options.source_map, options.root, options.in_place,
+                      options.feet, options.only_armature, max(0, options.check))  # fmt: skip
+        if options.jobs < 1 or not options.timeout > 0:
+            raise InvalidRequestError("jobs" if options.jobs < 1 else "timeout", "must be more than nothing")
+        return plan(options.source, options.target, options.output, how)
+    except InvalidRequestError as error:
+        options.parser.error(str(error))
 
 
 def _have_done(units: list[Unit], options: argparse.Namespace, done: Any, bar: Bar) -> None:

@@ -66,7 +66,8 @@ class Process:
         """
         if self._process is None:
             self._start()
-        assert self._process is not None and self._process.stdin is not None
+        assert self._process is not None
+        assert self._process.stdin is not None
         self.units += 1
         try:
             self._process.stdin.write(json.dumps(unit.to_json()) + "\n")

@@ -10,8 +10,8 @@ from typing import Any
 Entry = dict[str, Any]
 
 FORMAT = 1
-_MEASURES = ("limb_error", "limb_error_worst", "skating_source", "skating_before", "skating_after", "penetration_before",
-             "penetration_after", "root_path_ratio", "root_error", "place_error")  # fmt: skip
+_MEASURES = ("limb_error", "limb_error_worst", "skating_source", "skating_before", "skating_after",
+             "penetration_before", "penetration_after", "root_path_ratio", "root_error", "place_error")  # fmt: skip
 
 
 def make(

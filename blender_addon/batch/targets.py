@@ -124,7 +124,7 @@ def open_target(place: Place, choice: str) -> Target:
     bone_map = sources.choose_map(armature_io.read_skeleton(obj), choice)
     frames = np.empty(0)
     if own is not None:
-        frames = np.linspace(*own.frame_range, 24)
+        frames = np.linspace(own.frame_range[0], own.frame_range[1], 24)
     return Target(whole_motion.describe(obj, frames, bone_map), own, several)
 
 

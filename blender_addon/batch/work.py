@@ -6,7 +6,6 @@ import math
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import bpy
 import numpy as np
 
 from .. import actions, rigify_io, scene_files, whole_motion
+from ..motion import bvh
 from ..motion.clip import Clip
 from ..motion.errors import LimberError
 from . import bulk, check, convert, sources, targets
@@ -101,7 +101,11 @@ class Workshop:
             scene = bpy.context.scene
             scene.frame_start, scene.frame_end = first, max(last, first)
             scene.frame_set(first)
-            scene_files.save(path, obj, first, last, options.only_armature)
+            if options.format == "bvh" and rigify_io.is_control_rig(obj, character.bone_map):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                bvh.save(path, made.canonical)  # controls mean nothing elsewhere, and are slow to evaluate
+            else:
+                scene_files.save(path, obj, first, last, options.only_armature)
             seconds["save_seconds"] = time.perf_counter() - began
         finally:
             self._put_back(target, action)
