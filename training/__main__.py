@@ -1,4 +1,4 @@
-"""``limber-train prepare | train | evaluate | summary | export``."""
+"""``limber-train prepare | train | evaluate | ablate | summary | export``."""
 
 from __future__ import annotations
 
@@ -16,13 +16,18 @@ SPLITS = Path(__file__).resolve().parent / "splits.json"
 def _parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(prog="limber-train", description="Train Limber's motion models.")
     sub = p.add_subparsers(dest="command", required=True)
-    c = sub.add_parser("prepare", help="folders of BVH -> one cache, splits and a report")
+    c = sub.add_parser("prepare", help="collections of motion -> one cache, splits and a report")
     c.add_argument(
-        "folders", nargs="+", type=Path, help="each named as its source: cmu, reactidle, bandai_namco, ..."
-    )
+        "folders", nargs="+", metavar="[NAME=]FOLDER",
+        help="BVH (LAFAN1's and 100STYLE's layouts too), AMASS .npz, HumanML3D, or .glb, .fbx and .blend "
+        "characters with clips; the folder's name, or NAME, says which source it is",
+    )  # fmt: skip
     c.add_argument("-o", "--out", type=Path, required=True, help="cache file, .npz")
     c.add_argument("--splits", type=Path, default=SPLITS, help="kept splits (default: %(default)s)")
-    c.add_argument("--seed", type=int, default=0)
+    c.add_argument("--seed", type=int, default=0, help="of collections that have no kept split yet")
+    c.add_argument("--captions", type=Path, help="table: dataset, clip, start_s, end_s, text, source")
+    c.add_argument("--body-models", type=Path, help="folder of SMPL-H and SMPL-X .npz models, for AMASS")
+    c.add_argument("--no-embeddings", action="store_true", help="store sentences without their embeddings")
     c = sub.add_parser("train", help="train a preset, or go on where the folder's run stopped")
     c.add_argument("preset")
     c.add_argument("--data", type=Path, required=True, help="cache file of prepare")
@@ -45,6 +50,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     c.add_argument("--most", type=int, default=200, help="windows a row (default: %(default)s)")
     c.add_argument("--workers", type=int, default=1, help="processes (default: %(default)s)")
+    c = sub.add_parser("ablate", help="the papers' comparisons on our data, a table in one run")
+    c.add_argument("table", choices=("attention", "masks", "strides"))
+    c.add_argument("--data", type=Path, required=True)
+    c.add_argument("-o", "--out", type=Path, required=True, help="folder for TABLE.json and TABLE.md")
+    c.add_argument(
+        "--steps", type=int, default=1000, help="optimiser steps of each row (default: %(default)s)"
+    )
+    c.add_argument("--checkpoint", type=Path, help="for strides: a run's last.pt")
+    c.add_argument("--threads", type=int, default=0)
     c = sub.add_parser("summary", help="the table of the README, from the metrics that bundles carry")
     c.add_argument("bundles", nargs="+", type=Path)
     c = sub.add_parser("export", help="checkpoints -> a measured bundle; the first is what auto takes")
@@ -60,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0 done, 1 failed with a reason, 2 wrong call."""
     a = _parser().parse_args(arguments)
     try:
-        commands = {"prepare": _prepare, "train": _train, "evaluate": _evaluate, "summary": _summary,
+        commands = {"prepare": _prepare, "train": _train, "evaluate": _evaluate, "ablate": _ablate, "summary": _summary,
                     "export": _export}  # fmt: skip
         return commands[a.command](a)
     except (LimberError, FloatingPointError, FileNotFoundError, ValueError) as e:
@@ -69,15 +83,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _prepare(a: argparse.Namespace) -> int:
-    from .prepare import build
+    from .prepare import build, summary, text
+    from .prepare.take import Options
 
-    report = build.prepare(a.folders, a.out, a.splits, a.seed)
-    print(
-        f"{report['clips']} clips, {report['minutes']} minutes -> {a.out} ({a.out.stat().st_size / 1e6:.1f} MB)"
-    )
-    for finding in report["findings"]:  # type: ignore[attr-defined]
-        if finding["left_out"]:
-            print(f"left out: {finding['source']}/{finding['name']}: {finding['left_out']}")
+    options = Options(a.body_models, a.captions)
+    encoder = None if a.no_embeddings else text.Encoder()
+    report = build.prepare(a.folders, a.out, a.splits, a.seed, options, encoder)
+    print(summary.lines(report, a.out))
     return 0
 
 
@@ -111,6 +123,19 @@ def _evaluate(a: argparse.Namespace) -> int:
             page, f"Limber: {a.bundle.resolve().name}", about, table, evaluate.samples(cache, systems, tasks)
         )
         print(f"{page}: open it in a browser")
+    return 0
+
+
+def _ablate(a: argparse.Namespace) -> int:
+    from . import ablate
+
+    if a.table == "strides":
+        if a.checkpoint is None:
+            raise ValueError("strides: say which trained network with --checkpoint RUN/last.pt")
+        rows = ablate.strides(a.checkpoint, a.data)
+    else:
+        rows = ablate.TABLES[a.table](a.data, a.steps, a.threads)
+    print(ablate.write(rows, a.table, a.out), end="")
     return 0
 
 
