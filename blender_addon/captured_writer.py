@@ -83,6 +83,8 @@ def with_edges(scope: Scope, mask: Mask, values: Array, curve: Any, live: float)
         # beyond the outermost key a curve is held, or goes straight on, which takes two keys to say
         low = np.floor(before[-1]) + 1 if len(before) else start - (2 if line else 1)
         high = np.ceil(after[0]) - 1 if len(after) else stop + (2 if line else 1)
+        # before the motion's first frame and after its last, poses are held, and now the new ones are
+        low, high = max(low, scope.motion[0]), min(high, scope.motion[1])
         beside += [np.arange(low, start), np.arange(stop + 1, high + 1)]
     extra = np.setdiff1d(np.concatenate(beside), frames) if beside else np.empty(0)
     if not len(extra):

@@ -136,17 +136,16 @@ def draw_settings(layout: bpy.types.UILayout, obj: bpy.types.Object | None, cont
 
 def draw_scope(column: bpy.types.UILayout, obj: bpy.types.Object | None, settings: Any) -> None:
     """What of a captured motion is asked for."""
-    if settings.task == plans.COMPLETE:
-        column.row().prop(settings, "missing", expand=True)
-        if settings.missing == "GAPS":
-            column.prop(settings, "gap")
-    else:
-        column.row().prop(settings, "bones", expand=True)
-        column.prop(settings, "trust", slider=True)
+    complete = settings.task == plans.COMPLETE
+    column.row().prop(settings, "missing" if complete else "bones", expand=True)
     if obj is not None and checks.needs_selection(settings, settings.task):
         row = column.row()
         row.alignment = "RIGHT"
         row.label(text=selection_text(selection.selected_bones(obj)))
+    if complete and settings.missing == "GAPS":
+        column.prop(settings, "gap")
+    if not complete:
+        column.prop(settings, "trust", slider=True)
     column.row().prop(settings, "keep_marked", expand=True)
 
 

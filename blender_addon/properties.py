@@ -26,7 +26,7 @@ TASKS = (
     ("refine", "Refine", "Clean a captured motion: jitter, noise, sliding feet"),
 )
 MISSING = (
-    ("BONES", "Selected Bones", "The selected bones are missing over the whole range, whatever their keys say"),
+    ("BONES", "Selected", "The selected bones are missing over the whole range, whatever their keys say"),
     ("GAPS", "Gaps", "Where a bone with a key on nearly every frame has none for a while"),
 )
 BONES = (

@@ -33,6 +33,7 @@ class Scope:
     Attributes:
         first, last: scene frames that are read, context included.
         start, end: scene frames of the range, no further than the motion goes.
+        motion: first and last frame of the whole motion.
         bones: bone that is written -> ``(F,)``, at which of the frames ``first``..``last``.
         joints: ``(F, 22)`` the same on the canonical joints.
         root: ``(F,)`` where the root's place is asked for.
@@ -44,6 +45,7 @@ class Scope:
     last: int
     start: int
     end: int
+    motion: tuple[int, int]
     bones: Mapping[str, Mask]
     joints: Mask
     root: Mask
@@ -78,7 +80,8 @@ def find(obj: Any, plan: Plan, bone_map: BoneMap, fps: float) -> Scope:
         InvalidRequestError: there is no motion in the range, no bone with a role, no gap, or nothing
             but kept keys.
     """
-    start, end, first, last = _span(obj, plan, fps)
+    motion = _motion(obj)
+    start, end, first, last = _span(motion, plan, fps)
     roles = _roles(obj, plan, bone_map, start, end)
     masks: dict[str, Mask] = {}
     nothing = np.zeros(last - first + 1, bool)
@@ -103,16 +106,19 @@ def find(obj: Any, plan: Plan, bone_map: BoneMap, fps: float) -> Scope:
     carried = carried if root.any() else None
     if not masks and carried is None:
         raise _nothing(plan)
-    return Scope(
-        first, last, start, end, masks, _joints(bone_map, masks, first, last), root, carried, plan.bones
-    )
+    joints = _joints(bone_map, masks, first, last)
+    return Scope(first, last, start, end, motion, masks, joints, root, carried, plan.bones)
 
 
-def _span(obj: Any, plan: Plan, fps: float) -> tuple[int, int, int, int]:
+def _motion(obj: Any) -> tuple[int, int]:
+    """First and last frame of the armature's Action."""
+    low, high = (float(x) for x in obj.animation_data.action.curve_frame_range)
+    return int(np.floor(low)), int(np.ceil(high))
+
+
+def _span(motion: tuple[int, int], plan: Plan, fps: float) -> tuple[int, int, int, int]:
     """The range as far as the motion goes, and the frames that are read."""
-    action = obj.animation_data.action
-    low, high = (float(x) for x in action.curve_frame_range)
-    begin, stop = int(np.floor(low)), int(np.ceil(high))
+    begin, stop = motion
     start, end = max(plan.start, begin), min(plan.end, stop)
     if end < start:
         problem = f"there is no key from {plan.start} to {plan.end}, the motion goes from {begin} to {stop}"

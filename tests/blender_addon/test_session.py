@@ -18,42 +18,11 @@ import pytest
 
 import blender_addon
 from blender_addon import jobs, plans, process
-from blender_addon.client import Client, Loopback
-from blender_addon.jobs import Job, Session
+from blender_addon.jobs import Session
 from tests.blender_addon.characters import every_key, key_poses, make_person
+from tests.blender_addon.running import go_on, hold, pump_until, start, wait_until_idle
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs POSIX signals")
-
-
-def pump_until(session: Session, condition: Callable[[], bool], seconds: float = 60) -> None:
-    """What the timer does, until ``condition``; ``seconds`` is patience, not a measurement."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, [(j.phase, j.error) for j in session.jobs.values()]
-        session.tick()
-        time.sleep(0.002)
-
-
-def start(session: Session, obj: Any, **settings: Any) -> Job:
-    return session.start(obj, plans.Plan(1, 250, **settings))
-
-
-def hold(session: Session, obj: Any) -> Job:
-    """A run that stays in the middle, because the backend's process is stopped."""
-    session.start_backend()
-    pump_until(session, lambda: session.backend_state == process.READY)
-    assert session.backend is not None
-    assert session.backend.pid is not None
-    os.kill(session.backend.pid, signal.SIGSTOP)
-    job = start(session, obj)
-    pump_until(session, lambda: job.phase in (jobs.SENDING, jobs.QUEUED, jobs.RUNNING))
-    return job
-
-
-def go_on(session: Session) -> None:
-    assert session.backend is not None
-    if session.backend.pid is not None:
-        os.kill(session.backend.pid, signal.SIGCONT)
 
 
 @pytest.fixture
@@ -255,14 +224,6 @@ def test_file_saved_mid_run(session: Session, person: Any, untouched: Callable[[
     assert job.phase == jobs.DONE
     bpy.ops.wm.open_mainfile(filepath=path)
     assert untouched()
-
-
-def wait_until_idle(session: Session) -> None:
-    """Until the backend has no job, asked over its own interface."""
-    assert session.backend is not None
-    assert session.backend.address is not None
-    client = Client(Loopback(session.backend.address.port), session.backend.address.token)
-    pump_until(session, lambda: not {"queued", "running"} & {k for k, n in client.health()["jobs"].items() if n})
 
 
 def test_undo_while_the_backend_works(session: Session, person: Any) -> None:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT)]
 
 import blender_addon  # noqa: E402
-from blender_addon import jobs, keyframes  # noqa: E402
+from blender_addon import jobs, keyframes, process, selection  # noqa: E402
 
 OUT = Path(os.environ["OUT"])
 STORY = os.environ.get("LOOK_STORY", "run")
@@ -126,7 +126,7 @@ def note() -> None:
     if job is not None:
         REPORT["job"] = {"phase": job.phase, "error": str(job.error or ""), **job.facts(),
                          "first_progress_ms": job.first_progress and round(1000 * job.first_progress)}
-    if obj is not None:
+    if obj is not None and session is not None:
         REPORT["results"] = [[r.action.name if r.action else "", r.key_change, r.comparison, r.made_by, r.remark]
                              for r in obj.limber.results]
         action = obj.animation_data.action if obj.animation_data else None
@@ -142,7 +142,53 @@ def note() -> None:
 def begin_run() -> None:
     """Start, and hold the backend so that the middle can be seen."""
     stop_backend_process(signal.SIGSTOP)
-    press("inbetween")
+    press(bpy.context.scene.limber.task)
+
+
+def choose_task(task: str, *bones: str, **settings: Any) -> Callable[[], None]:
+    """Set the panel, and select bones in Pose Mode."""
+
+    def choose() -> None:
+        chosen = bpy.context.scene.limber
+        chosen.task = task
+        for name, value in {"range_mode": "OWN", "start": 20, "end": 44, **settings}.items():
+            setattr(chosen, name, value)
+        obj = bpy.context.view_layer.objects.active
+        if bones:
+            with in_view():
+                bpy.ops.object.mode_set(mode="POSE")
+            selection.select_bones(obj, bones)
+        for area in bpy.context.window_manager.windows[0].screen.areas:
+            area.tag_redraw()
+
+    return choose
+
+
+def use_bundle() -> None:
+    """LOOK_BUNDLE's weights instead of the installed ones."""
+    folder = os.environ.get("LOOK_BUNDLE", "")
+    session = jobs.current()
+    if not folder or session is None:
+        return
+    command = [os.environ["LIMBER_PYTHON"], "-m", "backend", "serve", "--weights", folder]
+    session.backend = process.Backend(command, ROOT)
+    session.backend.start()
+    bpy.context.scene.limber.bundle = Path(folder).name
+
+
+def show_preferences() -> None:
+    """The add-on's preferences, from the packed extension as a person installs it, where the view was."""
+    bpy.ops.extensions.package_install_files(
+        filepath=os.environ["LOOK_ZIP"], repo="user_default", enable_on_install=True, overwrite=True
+    )
+    window = bpy.context.window_manager.windows[0]
+    area = next(a for a in window.screen.areas if a.type == "VIEW_3D")
+    area.type = "PREFERENCES"
+    bpy.context.preferences.active_section = "ADDONS"
+    bpy.context.window_manager.addon_search = "Limber"
+    module = next(a.module for a in bpy.context.preferences.addons if a.module.endswith(".limber"))
+    with bpy.context.temp_override(window=window, area=area):
+        bpy.ops.preferences.addon_expand(module=module)
 
 
 def begin_timing() -> None:
@@ -176,12 +222,14 @@ def no_range() -> None:
     settings.range_mode, settings.start, settings.end = "OWN", 100, 120
 
 
+PATIENCE = float(os.environ.get("LOOK_PATIENCE", "10"))
+ARM = ("left_shoulder", "left_elbow", "left_wrist")
 STORIES: dict[str, list[tuple[float, Callable[[], None]]]] = {
     "run": [
         (10, begin_run),
         (5, middle),
         (6, lambda: stop_backend_process(signal.SIGCONT)),
-        (float(os.environ.get("LOOK_PATIENCE", "10")), lambda: press("next_variation")),
+        (PATIENCE, lambda: press("next_variation")),
         (6, lambda: press("accept")),
         (6, lambda: press("make_again")),
         (6, note),
@@ -192,6 +240,32 @@ STORIES: dict[str, list[tuple[float, Callable[[], None]]]] = {
         (10, lambda: press("restart_backend")),
         (6, note),
     ],
+    "complete": [
+        (10, choose_task("complete", *ARM)),
+        (8, begin_run),
+        (8, middle),
+        (6, lambda: stop_backend_process(signal.SIGCONT)),
+        (PATIENCE, lambda: press("next_variation")),
+        (8, lambda: press("accept")),
+        (8, note),
+    ],
+    "refine": [
+        (10, choose_task("refine", bones="ALL", trust=0.35)),
+        (8, begin_run),
+        (8, middle),
+        (6, lambda: stop_backend_process(signal.SIGCONT)),
+        (PATIENCE, lambda: press("next_variation")),
+        (8, lambda: press("discard")),
+        (8, note),
+    ],
+    "unable": [
+        (15, choose_task("complete")),
+        (8, choose_task("complete", *ARM)),
+        (8, choose_task("complete", missing="GAPS")),
+        (8, choose_task("refine", bones="SELECTED")),
+        (8, note),
+    ],
+    "preferences": [(3, show_preferences), (10, note)],
     "errors": [(10, no_range), (1, lambda: press("inbetween")), (6, note)],
     "empty": [(6, note)],
     "speed": [
@@ -222,10 +296,18 @@ def later(function: Callable[[], None]) -> Callable[[], None]:
 
 def stage() -> None:
     """The character, its keys, and where undo goes back to."""
+    if STORY == "preferences":
+        return  # the packed extension is shown there, not this checkout
     blender_addon.register()
     if STORY != "empty":
         obj = character()
-        key(obj)
+        if STORY in ("complete", "refine", "unable"):
+            from tests.blender_addon.characters import capture_motion
+
+            capture_motion(obj)
+        else:
+            key(obj)
+        use_bundle()
         bpy.context.scene.limber.variations = 2
         bpy.context.scene.frame_end = 60
     with in_view():
@@ -234,7 +316,8 @@ def stage() -> None:
 
 def main() -> None:
     """One timer goes through the story: while a start script runs there is no window to speak of."""
-    steps = iter([(0.0, stage), (2.0, open_sidebar), (3.0, choose_tab), *STORIES[STORY]])
+    panel = [] if STORY == "preferences" else [(2.0, open_sidebar), (3.0, choose_tab)]
+    steps = iter([(0.0, stage), *panel, *STORIES[STORY]])
     waiting: list[Callable[[], None]] = []
 
     def tell() -> float | None:
