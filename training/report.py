@@ -27,14 +27,14 @@ Columns = Sequence[tuple[str, str, int, bool | None]]
 
 INBETWEEN: Columns = (
     ("joint error, cm", "error_cm", 2, True), ("L2P", "L2P", 3, True), ("L2Q", "L2Q", 3, True),
-    ("NPSS", "NPSS", 4, True), ("skating, cm/s", "skating", 1, True),
-    ("skating steps", "skating_ratio", 3, True), ("under ground, cm", "penetration_cm", 2, None),
+    ("NPSS", "NPSS", 4, True), ("skating, cm/s", "skating", 1, None),
+    ("skating steps", "skating_ratio", 3, None), ("under ground, cm", "penetration_cm", 2, None),
     ("jerk, m/s³", "jerk", 0, None), ("key change", "key_degrees", 4, None),
 )  # fmt: skip
 POSES: Columns = (
     ("joint error, cm", "error_cm", 2, True), ("PCP, %", "pcp", 1, False),
     ("acceleration error, mm/frame²", "accel_mm", 1, True), ("rotation error, °", "turn_degrees", 2, True),
-    ("skating, cm/s", "skating", 1, True), ("skating steps", "skating_ratio", 3, True),
+    ("skating, cm/s", "skating", 1, None), ("skating steps", "skating_ratio", 3, None),
     ("under ground, cm", "penetration_cm", 2, None), ("jerk, m/s³", "jerk", 0, None),
     ("key change", "key_degrees", 4, None),
 )  # fmt: skip
@@ -125,8 +125,11 @@ def _cell(cells: Mapping[str, Any], names: Sequence[str], name: str, column: tup
 
 
 def _below(cell: Mapping[str, Any]) -> str:
+    """How far under the baseline's error, as an interval; over it, where the whole interval is."""
     low, high = cell.get("intervals", {}).get("below", (None, None))
-    return "" if low is None else f"{low:.0f} – {high:.0f} %"
+    if low is None or high is None or low == high == 0:
+        return ""
+    return f"{-high:.0f} – {-low:.0f} % above" if high < 0 else f"{low:.0f} – {high:.0f} %"
 
 
 def _number(value: float | None, digits: int) -> str:
