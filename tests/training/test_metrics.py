@@ -123,6 +123,16 @@ class TestNPSS:
         predicted = np.concatenate([self.wave(2), self.wave(12)], -1)
         assert metrics.spectral_distance(truth, predicted) == pytest.approx(10 * 1 / (9 + 1))
 
+    def test_windows_weigh_by_their_power(self):
+        rng = np.random.default_rng(3)
+        t = np.arange(20)[:, None, None] / 20
+        axes = rng.normal(size=(2, 1, 3, 3)) * np.array([0.3, 1.5])[:, None, None, None]
+        q = rotations.from_axis_angle(axes * np.sin(6 * t))
+        p = rotations.from_axis_angle(axes * t)
+        alone = [metrics.npss(q[k : k + 1], p[k : k + 1]) for k in range(2)]
+        power = [metrics.spectral_power(q[k : k + 1]) for k in range(2)]
+        assert metrics.npss(q, p) == pytest.approx(np.average(alone, weights=power))
+
     def test_a_frozen_wave_is_its_frequency_away(self):
         # All power at bin 0: 1 against 0 up to k, against 1/2 up to T - k.
         frozen = metrics.spectral_distance(self.wave(4), np.ones((1, self.T, 1)))
@@ -165,6 +175,76 @@ class TestPictured:
         positions[:, :5, metrics.TOES[0], 1] = -0.03
         assert metrics.penetration(positions) == pytest.approx(1.5)
         assert metrics.penetration(positions, ground=-0.03) == pytest.approx(0)
+
+
+class TestPoses:
+    """A number a window: MPJPE, acceleration error, PCP and angles."""
+
+    def test_joint_errors_are_means_of_what_counts(self):
+        truth = walkers(4, 2)
+        predicted = truth.copy()
+        predicted[0, 1, 3] += [0.03, 0, 0.04]
+        np.testing.assert_allclose(metrics.joint_errors(truth, predicted), [5 / 88, 0])
+        where = np.zeros((2, 4, 22), bool)
+        where[0, 1, 3:5] = True
+        found = metrics.joint_errors(truth, predicted, where)
+        assert found[0] == pytest.approx(2.5)
+        assert np.isnan(found[1])
+
+    def test_acceleration_error_of_a_parabola(self):
+        truth = walkers(9)
+        t = np.arange(9)[:, None, None]
+        predicted = truth + 0.002 * t**2 * np.array([1.0, 0, 0])  # second difference: 4 mm
+        np.testing.assert_allclose(metrics.acceleration_errors(truth, predicted), [4])
+        straight = truth + 0.1 * t * np.array([0, 0, 1.0]) + [1, 2, 3]
+        np.testing.assert_allclose(metrics.acceleration_errors(truth, straight), [0], atol=1e-9)
+
+    def test_acceleration_error_counts_the_middle_frame(self):
+        truth = walkers(7)
+        predicted = truth.copy()
+        predicted[0, 3, 5, 1] += 0.01  # 10, -20, 10 mm around frame 3
+        where = np.zeros((1, 7, 22), bool)
+        where[0, 3, 5] = True
+        np.testing.assert_allclose(metrics.acceleration_errors(truth, predicted, where), [20])
+        where[0, 2, 5] = True
+        np.testing.assert_allclose(metrics.acceleration_errors(truth, predicted, where), [15])
+        np.testing.assert_allclose(metrics.acceleration_errors(truth, predicted), [40 / 110])
+
+    def test_parts_are_ten_and_every_end_is_a_joint(self):
+        assert len(metrics.PARTS) == len(set(metrics.PARTS)) == 10
+
+    @pytest.mark.parametrize(
+        ("off", "correct"),
+        [(0.2499, 10), (0.2501, 9)],  # the elbow alone: the forearm, 25 cm, is right up to 2 x 12.5 cm
+    )
+    def test_a_part_is_right_up_to_half_its_length(self, off, correct):
+        clip = rest_clip(3)
+        truth = clip.positions()[None]
+        predicted = truth.copy()
+        predicted[:, :, INDEX["left_wrist"], 2] += off
+        assert np.linalg.norm(clip.skeleton.offsets[INDEX["left_wrist"]]) == 0.25
+        np.testing.assert_allclose(metrics.correct_parts(truth, predicted), [10 * correct])
+
+    def test_parts_count_where_an_end_does(self):
+        truth = rest_clip(2).positions()[None]
+        predicted = truth + [0, 0, 9.0]
+        where = np.zeros((1, 2, 22), bool)
+        assert np.isnan(metrics.correct_parts(truth, predicted, where)).all()
+        where[0, 0, INDEX["left_wrist"]] = True
+        predicted[:, :, [INDEX["left_wrist"], INDEX["left_elbow"]]] = truth[
+            :, :, [INDEX["left_wrist"], INDEX["left_elbow"]]
+        ]
+        np.testing.assert_allclose(metrics.correct_parts(truth, predicted, where), [100])
+        np.testing.assert_allclose(metrics.correct_parts(truth, predicted, alpha=1e9), [100])
+
+    @pytest.mark.parametrize("degrees", [0, 1e-4, 30, 180])
+    def test_turn_errors_are_angles(self, degrees):
+        truth = rotations.identity((2, 3, 22))
+        predicted = truth.copy()
+        predicted[1, :, 4] = rotations.from_axis_angle([0, 0, np.radians(degrees)])
+        where = np.zeros((2, 3, 22), bool)
+        where[:, :, 4:6] = True
+        np.testing.assert_allclose(metrics.turn_errors(truth, -predicted, where), [0, degrees / 2], atol=1e-9)
 
 
 class TestSkating:
