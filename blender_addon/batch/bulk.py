@@ -7,7 +7,7 @@ is not plain goes the long way through :mod:`..channel_writer`, which knows ever
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -38,7 +38,13 @@ def chunks(frames: int) -> Iterator[slice]:
     return (slice(at, min(at + CHUNK, frames)) for at in range(0, frames, CHUNK))
 
 
-def channels(character: Character, made: Converted, base: Clip | None, first: int) -> Values:
+def channels(
+    character: Character,
+    made: Converted,
+    base: Clip | None,
+    first: int,
+    say: Callable[[str], None] = lambda text: None,
+) -> Values:
     """Channel -> values, one a frame. ``(F,)``.
 
     Args:
@@ -46,6 +52,7 @@ def channels(character: Character, made: Converted, base: Clip | None, first: in
         made: what is to be seen.
         base: the character's own animation over the same frames; None: its rest pose.
         first: scene frame of the first one.
+        say: called now and then, as a sign of life.
     """
     rig, names = character.rig, character.rig.skeleton.names
     bones = [names[b] for b in made.bones(rig)]
@@ -59,6 +66,7 @@ def channels(character: Character, made: Converted, base: Clip | None, first: in
         solver = control_rig.Solver(character, made.onto(rig, None, slice(0, 1)), first)
     parts: list[Values] = []
     for rows in chunks(len(made.written)):
+        say(f"frames from {rows.start}")
         clip = made.onto(rig, base, rows)
         if solver is not None:
             parts.append(solver.channels(clip))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from pathlib import Path
@@ -115,8 +116,14 @@ def _units(options: argparse.Namespace) -> list[Unit]:
 
 
 def _have_done(units: list[Unit], options: argparse.Namespace, done: Any, bar: Bar) -> None:
-    if units:
+    if not units:
+        return
+    # a farm that ends the command politely must not leave processes behind
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
         pool.run(units, options.jobs, options.timeout, done, bar.said)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _call(options: argparse.Namespace) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class Process:
         """Have a unit done; a process is started if none runs.
 
         Returns:
-            The worker's last message, or ``{"dead": why}`` when the process was lost over it.
+            The worker's last message; ``{"dead": why}`` or ``{"hung": why}`` when the process was lost over it.
         """
         if self._process is None:
             self._start()
@@ -79,7 +79,7 @@ class Process:
                 line = self._lines.get(timeout=self.patience)
             except queue.Empty:
                 self.stop()
-                return {"dead": f"no sign of life for {self.patience:g} s; the process was ended"}
+                return {"hung": f"no sign of life for {self.patience:g} s; the process was ended"}
             if line is None:
                 return {"dead": self._death()}
             message = json.loads(line)
@@ -205,7 +205,7 @@ def attempt(process: Process, unit: Unit, said: Callable[[str], None]) -> Outcom
         message, attempts = process.do(unit, said), 2
     if "entries" in message:
         return Outcome(unit, tuple(message["entries"]), message.get("memory", 0), attempts)
-    error = message.get("dead") or message.get("error", "")
+    error = message.get("dead") or message.get("hung") or message.get("error", "")
     entry = {
         "source": str(unit.source),
         "target": str(unit.target),

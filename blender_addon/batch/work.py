@@ -70,23 +70,25 @@ class Workshop:
                 if isinstance(found, tuple):
                     raise found[1]
                 stem = unit.output + (f"_{_file_name(name, taken)}" if name else "")
-                out.append(entry | self._one(unit, found, stem) | {"read_seconds": read / len(clips)})
+                out.append(entry | self._one(unit, found, stem, say) | {"read_seconds": read / len(clips)})
             except LimberError as error:
                 out.append(entry | {"state": "failed", "error": str(error)})
         return out
 
-    def _one(self, unit: Unit, source: Source, stem: str) -> dict[str, Any]:
+    def _one(self, unit: Unit, source: Source, stem: str, say: Say) -> dict[str, Any]:
         options = unit.options
         target = self.target(unit.target, options.map)
         character, began = target.character, time.perf_counter()
         obj = character.obj
+        say(f"{stem}: retargeting")
         made = convert.convert(source, character.rig, options)
         seconds = {"convert_seconds": time.perf_counter() - began}
         # 1. the Action
+        say(f"{stem}: writing")
         began, first = time.perf_counter(), 1
         scene_files.set_rate(made.source.clip.fps)
         base = own_animation(target, first, len(made.written), made.source.clip.fps)
-        values = bulk.channels(character, made, base, first)
+        values = bulk.channels(character, made, base, first, say)
         name = Path(stem).name
         action = bulk.write_action(obj, name, values, first, target.own)
         seconds["write_seconds"] = time.perf_counter() - began
@@ -96,6 +98,7 @@ class Workshop:
             seen = check.check(character, made, first, options.check) if options.check else {}
             seconds["check_seconds"] = time.perf_counter() - began
             # 3. the file
+            say(f"{stem}: saving")
             began = time.perf_counter()
             path, last = Path(f"{stem}.{options.format}"), first + len(made.written) - 1
             scene = bpy.context.scene

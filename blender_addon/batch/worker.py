@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import sys
+import threading
 import traceback
 from typing import Any
 
@@ -18,9 +20,11 @@ from .plan import Unit
 
 
 def main() -> None:
-    """Serve until standard input closes."""
+    """Serve until standard input closes; then end at once, whatever is going on."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # C code prints to descriptor 1, and must not print into the answers
+    lines: queue.Queue[str] = queue.Queue()
+    threading.Thread(target=_listen, args=(lines,), daemon=True).start()
 
     def answer(message: dict[str, Any]) -> None:
         answers.write(json.dumps(message) + "\n")
@@ -28,8 +32,8 @@ def main() -> None:
 
     answer({"say": "starting Blender"})
     workshop: Any = None
-    for line in sys.stdin:
-        unit = Unit.from_json(json.loads(line))
+    while True:
+        unit = Unit.from_json(json.loads(lines.get()))
         try:
             if workshop is None:
                 from .work import Workshop  # imports bpy, which takes a second
@@ -42,11 +46,20 @@ def main() -> None:
         except Exception as error:  # noqa: BLE001 - one file of thousands must not end the batch
             traceback.print_exc()
             last = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-            answer({"error": f"a defect of Limber or of Blender's importer: {last}", "memory": memory()})
+            answer(
+                {"error": f"a defect of Limber or of Blender's importer: {told(last)}", "memory": memory()}
+            )
             workshop = None  # whatever it left open is not to be trusted
 
 
-def told(error: BaseException) -> str:
+def _listen(lines: queue.Queue[str]) -> None:
+    """Hand on what comes; a parent that is gone takes this process with it."""
+    for line in sys.stdin:
+        lines.put(line)
+    os._exit(0)  # Blender as a module may wait for ever while it is taken down
+
+
+def told(error: BaseException | str) -> str:
     """One sentence."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
@@ -64,5 +77,3 @@ def memory() -> int:
 
 if __name__ == "__main__":
     main()
-    sys.stdout.flush()
-    os._exit(0)  # Blender as a module may wait for ever while it is taken down
