@@ -57,7 +57,7 @@ def write(path: Path, title: str, about: str, table: Mapping[str, Any], samples:
         table: from :func:`evaluate.evaluate`.
         samples: from :func:`evaluation.samples.draw`; none: no player.
     """
-    page = files(__package__).joinpath("report.html").read_text(encoding="utf-8")
+    page = files("training").joinpath("report.html").read_text(encoding="utf-8")
     parts = {
         "TITLE": escape(title), "ABOUT": escape(about), "CONTENT": content(table),
         "DATA": json.dumps(motion(samples)).replace("</", "<\\/"),

@@ -33,7 +33,7 @@ def savitzky_golay(x: ArrayLike, window: int, order: int) -> Array:
     """
     x = np.asarray(x, np.float64)
     window = min(window, x.shape[1] - 1 + x.shape[1] % 2)
-    return x if window <= order else savgol_filter(x, window, order, axis=1)
+    return x if window <= order else np.asarray(savgol_filter(x, window, order, axis=1), np.float64)
 
 
 def one_euro(x: ArrayLike, fps: float, cutoff: float, beta: float, speed_cutoff: float = 1.0) -> Array:
