@@ -21,6 +21,9 @@ def draw(source: Source, stems: Sequence[str], seed: int) -> dict[str, str]:
     rng.shuffle(groups)
     tests = max(1, round(len(groups) * source.held_out / 100)) if len(groups) > 2 else 0
     validations = max(1, tests // 3) if tests else 0
+    if source.tests:
+        groups = sorted(groups, key=lambda g: g not in source.tests)  # the protocol's tests come first
+        tests = sum(g in source.tests for g in groups)
     held = dict.fromkeys(groups[:tests], "test") | dict.fromkeys(
         groups[tests : tests + validations], "validation"
     )
@@ -32,16 +35,26 @@ def draw(source: Source, stems: Sequence[str], seed: int) -> dict[str, str]:
     return out
 
 
-def keep(path: Path, source: Source, stems: Sequence[str], seed: int) -> dict[str, str]:
-    """The kept split; clips that are new since it was written join ``train`` of their group's side."""
+def keep(
+    path: Path, source: Source, stems: Sequence[str], seed: int, given: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The kept split; clips that are new since it was written join ``train`` of their group's side.
+
+    Args:
+        path: the kept file, written when something is new.
+        source: the collection.
+        stems: its takes.
+        seed: for a collection that is drawn for the first time.
+        given: the collection's own split, which is taken as it is (for those takes that have one).
+    """
     kept: dict[str, dict[str, str]] = json.loads(path.read_text()) if path.exists() else {}
     if source.name not in kept:
-        kept[source.name] = draw(source, stems, seed)
+        kept[source.name] = draw(source, stems, seed) | dict(given or {})
     known = kept[source.name]
     sides = _sides(source, known)
     for s in stems:
         if s not in known:
-            known[s] = sides.get(source.group(s), "train")
+            known[s] = (given or {}).get(s) or sides.get(source.group(s), "train")
     text = json.dumps(kept, indent=0, sort_keys=True) + "\n"
     if not path.exists() or path.read_text() != text:  # the kept file may belong to an installed package
         path.write_text(text)
