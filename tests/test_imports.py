@@ -16,7 +16,7 @@ OURS = ("blender_addon", "backend", "training")
 
 BLENDER = {"bpy", "bpy_extras", "mathutils", "addon_utils", "gpu", "gpu_extras", "blf", "idprop"}
 BACKEND = {"numpy", "torch", "safetensors", "fastapi", "starlette", "uvicorn"}
-TRAINING = BACKEND | {"scipy", "lightning", "tensorboard", "smplx", "matplotlib"}
+TRAINING = BACKEND | {"scipy", "lightning", "tensorboard", "smplx", "matplotlib", "transformers"}
 ALLOWED = {
     "blender_addon.motion": ({"numpy"}, ("blender_addon.motion",)),
     "blender_addon.demo_picture": ({"numpy", "PIL"}, ("blender_addon",)),  # the picture of `make demo`, no more
