@@ -50,8 +50,8 @@ class Window:
 
     def to(self, device: torch.device) -> Window:
         """The same window on another device."""
-        values = (getattr(self, f.name) for f in fields(self))
-        return Window(*(v if v is None else v.to(device) for v in values))
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Window(**{name: v if v is None else v.to(device) for name, v in values.items()})
 
     def observed(self) -> tuple[Tensor, Tensor]:
         """What stays in the filling: known or trusted to some degree. ``(B, T, 22), (B, T)`` bool."""

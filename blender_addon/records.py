@@ -8,7 +8,7 @@ a key, so the type alone would take the animator's correction for ours; the valu
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import bpy
 import numpy as np
@@ -28,14 +28,19 @@ _RNA = {"left_type": "handle_left_type", "right_type": "handle_right_type", "int
         "selected": "select_control_point", "left": "handle_left", "right": "handle_right"}  # fmt: skip
 
 
+def _property(field: str) -> bpy.types.EnumProperty:
+    """What Blender says of a keyframe's field."""
+    return cast("bpy.types.EnumProperty", bpy.types.Keyframe.bl_rna.properties[_RNA[field]])
+
+
 def enum_value(field: str, name: str) -> int:
     """Blender's number of an enum entry, e.g. ``("type", "GENERATED")``."""
-    return int(bpy.types.Keyframe.bl_rna.properties[_RNA[field]].enum_items[name].value)
+    return int(_property(field).enum_items[name].value)
 
 
 def enum_name(field: str, value: int) -> str:
     """Name of an enum entry from a record's number."""
-    items = bpy.types.Keyframe.bl_rna.properties[_RNA[field]].enum_items
+    items = _property(field).enum_items
     return next(item.identifier for item in items if item.value == value)
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 from lightning.fabric import Fabric
-from lightning.fabric.strategies import DDPStrategy, Strategy
+from lightning.fabric.strategies.ddp import DDPStrategy
+from lightning.fabric.strategies.strategy import Strategy
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.tensorboard import SummaryWriter
@@ -50,7 +51,7 @@ class Run:
         decayed = [p for p in self.network.parameters() if p.ndim > 1]
         plain = [p for p in self.network.parameters() if p.ndim <= 1]
         self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": 0.01}, {"params": plain, "weight_decay": 0.0}],
+            [{"params": decayed, "weight_decay": config.decay}, {"params": plain, "weight_decay": 0.0}],
             lr=config.rate, betas=(0.9, 0.98),
         )  # fmt: skip
         self.model, self.optimizer = self.fabric.setup(self.network, self.optimizer)

@@ -25,12 +25,12 @@ class Attention(nn.Module):
 
     Args:
         width: channels C; heads: number of heads; rotary_positions: relative positions along the
-            axis (time), none for a set (joints).
+            axis (time), none for a set (joints); dropout: share of the output that is dropped in training.
     """
 
-    def __init__(self, width: int, heads: int, rotary_positions: bool) -> None:
+    def __init__(self, width: int, heads: int, rotary_positions: bool, dropout: float = 0.0) -> None:
         super().__init__()
-        self.heads, self.rotary_positions = heads, rotary_positions
+        self.heads, self.rotary_positions, self.dropout = heads, rotary_positions, dropout
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
 
@@ -45,7 +45,7 @@ class Attention(nn.Module):
             q, k = turn(q, cos.to(q.dtype), sin.to(q.dtype)), turn(k, cos.to(k.dtype), sin.to(k.dtype))
         mask = None if valid is None else valid[:, None, None, :]  # (B, 1, 1, T)
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        return self.out(out.transpose(1, 2).reshape(b, t, c))
+        return F.dropout(self.out(out.transpose(1, 2).reshape(b, t, c)), self.dropout, self.training)
 
 
 class CrossAttention(nn.Module):
@@ -77,10 +77,10 @@ class CrossAttention(nn.Module):
 
 
 class FeedForward(nn.Sequential):
-    """Two layers with a GELU between."""
+    """Two layers with a GELU between, dropout after."""
 
-    def __init__(self, width: int, hidden: int) -> None:
-        super().__init__(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
+    def __init__(self, width: int, hidden: int, dropout: float = 0.0) -> None:
+        super().__init__(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width), nn.Dropout(dropout))
 
 
 def zero(layer: nn.Linear) -> nn.Linear:

@@ -40,6 +40,7 @@ class Architecture:
         decoder: layers of the cross-attention decoder that denoises a sample; 0: no decoder, the
             rounds read the sample themselves.
         decoder_width: its channels.
+        dropout: share of every sublayer's output of a ``kaa`` round that is dropped in training.
     """
 
     pose_width: int = 256
@@ -53,6 +54,7 @@ class Architecture:
     attention: str = "kaa"
     decoder: int = 0
     decoder_width: int = 192
+    dropout: float = 0.0
 
 
 def sinusoid(x: Tensor, width: int, longest: float = 200.0) -> Tensor:
@@ -94,6 +96,11 @@ class Encoded(NamedTuple):
     context: Tensor
     known: Tensor
     valid: Tensor | None
+
+    def rows(self, which: Tensor) -> Encoded:
+        """Some of the batch."""
+        valid = None if self.valid is None else self.valid[which]
+        return Encoded(self.guess[which], self.context[which], self.known[which], valid)
 
 
 def widened(state: Mapping[str, Tensor], network: Denoiser) -> dict[str, Tensor]:
@@ -153,6 +160,7 @@ class Denoiser(nn.Module):
                 a.heads,
                 a.joint_heads,
                 a.hidden,
+                a.dropout,
             )
             for r in range(a.rounds)
         )
@@ -177,8 +185,7 @@ class Denoiser(nn.Module):
         rows = (step < diffusion.STEPS).nonzero()[:, 0]
         if not len(rows):
             return encoded.guess
-        some = Encoded(*(None if v is None else v[rows] for v in encoded))
-        return encoded.guess.index_copy(0, rows, self.decode(some, sample[rows], step[rows]))
+        return encoded.guess.index_copy(0, rows, self.decode(encoded.rows(rows), sample[rows], step[rows]))
 
     def encode(self, x: Inputs) -> Encoded:
         """Read what is known, once for all steps of the chain (networks with a decoder only)."""
@@ -228,11 +235,11 @@ class Denoiser(nn.Module):
         pose = self.norm(pose)
         out = unpatched(self.write(pose) * self.gain(pose).clamp(max=3).exp(), p)  # (B, T, 135)
         if joints is not None:
-            joints = self.joint_norm(joints)  # (B, T / p, 23, c)
+            tokens: Tensor = self.joint_norm(joints)  # (B, T / p, 23, c)
             turned = (
-                self.joint_rotation(joints[:, :, :J]).unflatten(-1, (p, 6)).transpose(2, 3)
+                self.joint_rotation(tokens[:, :, :J]).unflatten(-1, (p, 6)).transpose(2, 3)
             )  # (B, T / p, p, 22, 6)
-            placed = unpatched(self.joint_root(joints[:, :, J]), p)
+            placed = unpatched(self.joint_root(tokens[:, :, J]), p)
             out = out + torch.cat((turned.flatten(1, 2).flatten(2), placed), -1)
         return out[:, :frames] + self._kept_speed(x, pose)
 

@@ -40,23 +40,34 @@ class Round(nn.Module):
 class KAARound(Round):
     """One round: joints, time, back onto the joints."""
 
-    def __init__(self, pose_width: int, joint_width: int, heads: int, joint_heads: int, hidden: int) -> None:
+    def __init__(
+        self,
+        pose_width: int,
+        joint_width: int,
+        heads: int,
+        joint_heads: int,
+        hidden: int,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         self.joint_width = joint_width
         if joint_width:
             self.down = nn.Linear(pose_width, joint_width)
             self.joint_norm, self.joint_attention = (
                 nn.LayerNorm(joint_width),
-                Attention(joint_width, joint_heads, False),
+                Attention(joint_width, joint_heads, False, dropout),
             )
             self.gather = zero(nn.Linear(joint_width, pose_width))
             self.back = zero(nn.Linear(pose_width, joint_width))
             self.joint_norm2, self.joint_forward = (
                 nn.LayerNorm(joint_width),
-                FeedForward(joint_width, 2 * joint_width),
+                FeedForward(joint_width, 2 * joint_width, dropout),
             )
-        self.norm1, self.time_attention = nn.LayerNorm(pose_width), Attention(pose_width, heads, True)
-        self.norm2, self.forward_ = nn.LayerNorm(pose_width), FeedForward(pose_width, hidden)
+        self.norm1, self.time_attention = (
+            nn.LayerNorm(pose_width),
+            Attention(pose_width, heads, True, dropout),
+        )
+        self.norm2, self.forward_ = nn.LayerNorm(pose_width), FeedForward(pose_width, hidden, dropout)
 
     def forward(
         self, pose: Tensor, joints: Tensor | None, valid: Tensor | None
@@ -152,7 +163,13 @@ ROUNDS = ("kaa", "joints", "time", "joints and time", "kaa joints first", "kaa t
 
 
 def make_round(
-    kind: str, pose_width: int, joint_width: int, heads: int, joint_heads: int, hidden: int
+    kind: str,
+    pose_width: int,
+    joint_width: int,
+    heads: int,
+    joint_heads: int,
+    hidden: int,
+    dropout: float = 0.0,
 ) -> Round:
     """A round of one of :data:`ROUNDS`.
 
@@ -160,7 +177,7 @@ def make_round(
         ValueError: an unknown kind, or two widths where both streams must have one.
     """
     if kind == "kaa":
-        return KAARound(pose_width, joint_width, heads, joint_heads, hidden)
+        return KAARound(pose_width, joint_width, heads, joint_heads, hidden, dropout)
     if kind not in ROUNDS:
         raise ValueError(f"no kind of round {kind!r}; there are {', '.join(ROUNDS)}")
     if pose_width != joint_width:

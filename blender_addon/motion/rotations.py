@@ -172,7 +172,8 @@ def to_axis_angle(q: ArrayLike) -> Array:
     q = np.where(q[..., :1] < 0, -q, q)
     n = np.linalg.norm(q[..., 1:], axis=-1, keepdims=True)
     angle = 2 * np.arctan2(n, q[..., :1])
-    return q[..., 1:] * np.where(n > 0, angle / np.where(n > 0, n, 1), 2.0).astype(q.dtype)
+    length: Array = np.where(n > 0, angle / np.where(n > 0, n, 1), 2.0).astype(q.dtype)
+    return q[..., 1:] * length
 
 
 def from_euler(angles: ArrayLike, order: str) -> Array:
