@@ -52,18 +52,21 @@ def rows(cache: Cache, names: Sequence[str] | None = None) -> dict[str, Row]:
 
     Args:
         names: of :data:`SETS`, to take these alone; those the cache has no clips of are named on
-            standard output.
+            standard output, unless it is of other motion altogether.
     """
     wanted = dict(SETS) if names is None else {n: SETS[n] for n in names}
     if names is None:
         named = {source for source, _ in SETS.values()}
         for source in sorted({e.source for e in cache.entries} - named):
             wanted |= {f"{source} {split}": (source, split) for split in ("test", "takes")}
+    told = names is not None or any(
+        source in {e.source for e in cache.entries} for source, _ in SETS.values()
+    )
     found = {}
     for name, (source, split) in wanted.items():
         entries = cache.select(split, [source])
         if not entries:
-            if name in SETS:
+            if name in SETS and told:
                 print(f"{name}: no clips in this cache, left out", flush=True)
             continue
         scale, validation = (tuple(cache.select(s, [source]) or entries) for s in ("train", "validation"))
