@@ -210,6 +210,8 @@ def write_action(obj: Any, name: str, values: Mapping[ChannelId, Array], first: 
     actions.check_editable(obj)
     data = obj.animation_data or obj.animation_data_create()
     slot = data.action_slot if own is not None and data.action == own else None
+    if own is not None and own.library is None:
+        own.use_fake_user = True  # it loses its only user, and would not be saved
     made = own.copy() if own is not None else bpy.data.actions.new(name)
     made.name, made.use_fake_user = name, True
     slot = made.slots[slot.identifier] if slot else made.slots[0] if len(made.slots) else made.slots.new(

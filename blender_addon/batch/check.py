@@ -42,7 +42,8 @@ def check(character: Character, made: Converted, first: int, count: int) -> dict
     heads = evaluated(character, (rows + first).tolist())
     wanted = retarget.limb_directions(made.source.clip.slice(0, n), made.source.rig)[rows]
     seen = np.stack([directions(character, heads, role) for role in retarget.LIMBS], 1)
-    there = np.isfinite(wanted).all(-1) & np.isfinite(seen).all(-1)
+    # NaN: no such limb; zero: scaled to nothing, as characters are before they appear
+    there = (np.linalg.norm(wanted, axis=-1) > 0.5) & (np.linalg.norm(seen, axis=-1) > 0.5)
     angles = np.degrees(2 * np.arcsin(np.clip(np.linalg.norm(wanted - seen, axis=-1) / 2, 0, 1)))[there]
     places = made.canonical.positions()[rows]
     off = [np.linalg.norm(heads[f"{s}_{part}"] - places[:, INDEX[f"{s}_{part}"]], axis=-1)
