@@ -50,6 +50,7 @@ def run(out: Path, seed: int = 0, system: str = "auto", bundle: str = "") -> str
     with tempfile.TemporaryDirectory() as folder:
         demo_rig.make(Path(folder) / "rig.blend")
         scene_files.open_scene(Path(folder) / "rig.blend")
+    bpy.data.objects[demo_rig.METARIG].hide_viewport = True
     scene_files.set_rate(FPS)
     character = whole_motion.describe(scene_files.choose_armature(demo_rig.NAME))
     frames = set_keys(character)

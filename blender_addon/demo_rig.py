@@ -1,4 +1,4 @@
-"""Rigify's human character as a .blend file, made by a process of its own.
+"""Rigify's human metarig and the character generated from it as a .blend file, made by a process of its own.
 
 The bpy 4.5 wheel can hang while a process in which Rigify has generated a rig exits; the process
 that shows the demonstration must not, so another one generates and leaves without ceremony.
@@ -14,13 +14,13 @@ from typing import Any
 
 from .motion.errors import LimberError
 
-NAME = "Character"
+NAME, METARIG = "Character", "metarig"
 SECONDS = 600.0
 """Rigify takes two seconds; a busy or slow computer may take a hundred times as long."""
 
 
 def make(path: Path) -> None:
-    """Write the file; the rig's object is called ``NAME``.
+    """Write the file; the objects are called ``NAME`` and ``METARIG``, and both are visible.
 
     Raises:
         LimberError: Rigify is missing, or it failed.
@@ -49,8 +49,7 @@ def _generate(path: str) -> None:
     meta = bpy.context.object
     ops.pose.rigify_generate()
     rig = next(o for o in bpy.data.objects if o.type == "ARMATURE" and o != meta)
-    rig.name = NAME
-    meta.hide_viewport = True
+    rig.name, meta.name = NAME, METARIG
     bpy.ops.wm.save_as_mainfile(filepath=path)
 
 

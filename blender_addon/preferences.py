@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 
 import bpy
 
+from . import process
+from .motion.errors import BackendError
+
 ADDON = __package__ or "blender_addon"
 """The name under which Blender knows the add-on (``bl_ext.<repository>.limber``)."""
 
@@ -48,13 +51,27 @@ class LimberPreferences(bpy.types.AddonPreferences):
 
         column = self.layout.column()
         column.use_property_split = True
-        column.prop(self, "python")
-        column.prop(self, "environment")
+        column.prop(self, "python", placeholder="Found by itself")
+        column.prop(self, "environment", placeholder="Limber's own data folder")
         column.prop(self, "early_start")
+        found, problem = python_line(get())
+        column.separator()
+        column.label(text=found, icon="ERROR" if problem else "CHECKMARK")
         session = jobs.current()
-        if session is not None:
-            column.label(text=session.backend_line(), icon="INFO")
-        column.operator("limber.restart_backend")
+        if session is None:
+            return
+        row = column.row()
+        row.label(text=session.backend_line(), icon="INFO")
+        stopped = session.backend_state == process.STOPPED
+        row.operator("limber.restart_backend", text="Start Backend" if stopped else "Restart Backend")
+
+
+def python_line(settings: Settings) -> tuple[str, bool]:
+    """Which Python will run the backend, or why there is none, and whether that is so."""
+    try:
+        return f"Runs with {process.find_python(settings.python, settings.environment)}", False
+    except BackendError as error:
+        return str(error), True
 
 
 def get() -> Settings:

@@ -129,17 +129,19 @@ def able_session(
 @pytest.fixture(scope="session")
 def rigify_blend(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with Rigify's human metarig and the rig generated from it, made once."""
-    from tests.blender_addon import rigify_file
+    from blender_addon import demo_rig
 
-    return rigify_file.make(tmp_path_factory.mktemp("generated") / "rigify.blend")
+    path = tmp_path_factory.mktemp("generated") / "rigify.blend"
+    demo_rig.make(path)
+    return path
 
 
 @pytest.fixture
 def rigify_rig(rigify_blend: Path) -> Any:
     """The generated rig, fresh from its file."""
-    from tests.blender_addon import rigify_file
+    from blender_addon import demo_rig
 
     bpy.ops.wm.open_mainfile(filepath=str(rigify_blend))
-    obj = bpy.data.objects[rigify_file.RIG]
+    obj = bpy.data.objects[demo_rig.NAME]
     bpy.context.view_layer.objects.active = obj
     return obj

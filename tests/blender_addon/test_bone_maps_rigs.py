@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from blender_addon import demo_rig
 from blender_addon.motion import bone_maps, bvh
 from blender_addon.motion.bone_maps import BoneMap
 from blender_addon.motion.skeleton import Skeleton
-from tests.blender_addon import rigify_file
 
 bpy = pytest.importorskip("bpy", reason="the bpy wheel is not installed for this Python")
 armature_io = pytest.importorskip("blender_addon.armature_io")
@@ -104,17 +104,11 @@ def skeleton_of(path: Path) -> Skeleton:
     return armature_io.read_skeleton(next(o for o in bpy.data.objects if o.type == "ARMATURE"))
 
 
-@pytest.fixture(scope="module")
-def rigify_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with a metarig and the rig generated from it."""
-    return rigify_file.make(tmp_path_factory.mktemp("rigify") / "rigify.blend")
-
-
 @pytest.fixture
-def rigify(rigify_path: Path) -> Mapping[str, bpy.types.Object]:
+def rigify(rigify_blend: Path) -> Mapping[str, bpy.types.Object]:
     """The metarig and the generated rig, freshly opened."""
-    bpy.ops.wm.open_mainfile(filepath=str(rigify_path))
-    return {name: bpy.data.objects[name] for name in (rigify_file.METARIG, rigify_file.RIG)}
+    bpy.ops.wm.open_mainfile(filepath=str(rigify_blend))
+    return {name: bpy.data.objects[name] for name in (demo_rig.METARIG, demo_rig.NAME)}
 
 
 def nonsense(skeleton: Skeleton) -> tuple[Skeleton, dict[str, str]]:
@@ -156,14 +150,14 @@ def test_shared_rig_without_names_is_right_or_open(shared: Path, file: str) -> N
 
 
 def test_rigify_metarig(rigify: Mapping[str, bpy.types.Object]) -> None:
-    found = bone_maps.find(armature_io.read_skeleton(rigify["metarig"]))
+    found = bone_maps.find(armature_io.read_skeleton(rigify[demo_rig.METARIG]))
     check(found, METARIG, "rigify")
     assert len(found.fingers) == 10
     assert bone_maps.controls(found) == ((), ())
 
 
 def test_rigify_controls(rigify: Mapping[str, bpy.types.Object]) -> None:
-    rig = rigify["rig"]
+    rig = rigify[demo_rig.NAME]
     found = bone_maps.find(armature_io.read_skeleton(rig))
     check(found, CONTROLS, "rigify")
     assert len(found.fingers) == 10
@@ -177,7 +171,7 @@ def test_rigify_switches_make_the_deform_bones_obey(rigify: Mapping[str, bpy.typ
 
     from mathutils import Quaternion
 
-    rig = rigify["rig"]
+    rig = rigify[demo_rig.NAME]
     found = bone_maps.find(armature_io.read_skeleton(rig))
     switches, still = bone_maps.controls(found)
     assert {s.bone for s in switches} <= set(rig.pose.bones.keys())

@@ -17,12 +17,12 @@ import bpy
 import numpy as np
 import pytest
 
-from blender_addon import actions, headless, jobs, keyframes, plans, whole_motion
+from blender_addon import actions, demo_rig, headless, jobs, keyframes, plans, whole_motion
 from blender_addon.motion import bone_maps, bvh, retarget, rotations
 from blender_addon.motion.clip import Clip
 from blender_addon.motion.retarget import LIMBS, Rig
 from blender_addon.whole_motion import Character
-from tests.blender_addon import armatures, rigify_file
+from tests.blender_addon import armatures
 
 FAMILIES = {
     "cmu 01-09": ("cmu", ("cmu/01_01.bvh",)),
@@ -77,18 +77,12 @@ def _source(path: Path) -> Source:
     return Source(clip.sample(np.linspace(0, len(clip) - 1, FRAMES)), rig)
 
 
-@pytest.fixture(scope="module")
-def rigify(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file with the metarig and the generated rig."""
-    return rigify_file.make(tmp_path_factory.mktemp("rigify") / "rigify.blend")
-
-
 def load(name: str, request: pytest.FixtureRequest) -> Any:
     """A character by name, alone in its file, without animation."""
     if name not in RIGIFY:
         return armatures.load(name)
-    bpy.ops.wm.open_mainfile(filepath=str(request.getfixturevalue("rigify")))
-    names = (rigify_file.METARIG, rigify_file.RIG)
+    bpy.ops.wm.open_mainfile(filepath=str(request.getfixturevalue("rigify_blend")))
+    names = (demo_rig.METARIG, demo_rig.NAME)
     obj, other = (bpy.data.objects[n] for n in (names if name == "rigify metarig" else names[::-1]))
     bpy.data.objects.remove(other)  # every object of the scene is evaluated at every frame
     bpy.context.view_layer.objects.active = obj

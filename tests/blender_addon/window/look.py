@@ -181,6 +181,7 @@ def show_preferences() -> None:
     bpy.ops.extensions.package_install_files(
         filepath=os.environ["LOOK_ZIP"], repo="user_default", enable_on_install=True, overwrite=True
     )
+    bpy.ops.wm.read_homefile(use_empty=True, load_ui=False, use_factory_startup=False)  # takes the splash away
     window = bpy.context.window_manager.windows[0]
     area = next(a for a in window.screen.areas if a.type == "VIEW_3D")
     area.type = "PREFERENCES"
