@@ -79,6 +79,12 @@ PRESETS: Mapping[str, Config] = {
     "kaa-open": Config(family="open", sources=_OPEN, architecture=_OPEN_KAA),
     "mmdm": Config(architecture=_KAA, masks=_MIX),
     "mmdm-open": Config(family="open", sources=_OPEN, architecture=_OPEN_KAA, masks=_MIX, decay=0.05),
+    "mmdm-gpu": Config(
+        masks=_MIX, batch=256, steps=40000, rate=5e-4, warmup=1000, ema=0.9995,
+        architecture=Architecture(pose_width=320, joint_width=32, heads=5, joint_heads=4, hidden=1280, rounds=7,
+                                  every=2, decoder=3, decoder_width=256, dropout=0.05),
+    ),
 }  # fmt: skip
 """``tiny`` is for tests. ``pose`` has no joint stream (the baseline); ``kaa`` has a thin one and a
-decoder; ``mmdm`` is the same for all three tasks."""
+decoder; ``mmdm`` is the same for all three tasks. ``mmdm-gpu`` is as large as a bundle of 30 MB allows,
+in batches that keep a large GPU busy."""
