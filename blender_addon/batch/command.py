@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ..motion.errors import InvalidRequestError
-from . import pool, report
+from . import page, pool, report
 from .plan import FEET, FORMATS, ROOTS, Options, Unit, done_before, plan, remember
 
+PICTURES = 6
 TEXT = "Retarget clips onto characters, in batches."
 
 
@@ -60,6 +61,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="a process without a sign of life for so long is ended (default 300)")  # fmt: skip
     add("--resume", action="store_true", help="leave out what an earlier run with the same options finished")
     add("--report", type=Path, metavar="FILE.json", help="default: report.json in the output folder")
+    add("--page", type=Path, metavar="FILE.html", help="the same for people, with pictures")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -96,6 +98,8 @@ def run(options: argparse.Namespace) -> int:
         entries = [entry for number in sorted(results) for entry in results[number]]
         path = options.report or options.output / "report.json"
         whole = report.make(entries, _call(options), time.monotonic() - began, memory)
+        if options.page:
+            page.save(options.page, whole)
         report.save(path, whole)
     summary = whole["summary"]
     print(f"{summary['done']} of {summary['clips']} clips, {summary['frames']} frames, "
@@ -107,7 +111,8 @@ def _units(options: argparse.Namespace) -> list[Unit]:
     """The plan; ends the program where the call is wrong."""
     try:
         how = Options(options.format, options.fps, options.map, options.source_map, options.root, options.in_place,
-                      options.feet, options.only_armature, max(0, options.check))  # fmt: skip
+                      options.feet, options.only_armature, max(0, options.check),
+                      PICTURES if options.page else 0)  # fmt: skip
         if options.jobs < 1 or not options.timeout > 0:
             raise InvalidRequestError("jobs" if options.jobs < 1 else "timeout", "must be more than nothing")
         return plan(options.source, options.target, options.output, how)

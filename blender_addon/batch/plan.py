@@ -38,6 +38,7 @@ class Options:
         feet: one of ``FEET``.
         only_armature: .fbx and .glb without meshes.
         check: how many frames are looked at after writing; 0: none.
+        pictures: poses a clip for the page for people; 0: none.
     """
 
     format: str = "blend"
@@ -49,6 +50,7 @@ class Options:
     feet: str = "lock"
     only_armature: bool = False
     check: int = 12
+    pictures: int = 0
 
     def __post_init__(self) -> None:
         for name, allowed in (("format", FORMATS), ("root", ROOTS), ("feet", FEET)):

@@ -54,8 +54,10 @@ def spread(values: Sequence[float | None]) -> dict[str, float] | None:
 
 
 def save(path: Path, report: dict[str, Any]) -> None:
-    """Write the JSON."""
+    """Write the JSON; the poses of the page's pictures are left out."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    entries = [{k: v for k, v in entry.items() if k != "poses"} for entry in report["entries"]]
+    report = report | {"entries": entries}
     path.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", "utf-8")
 
 

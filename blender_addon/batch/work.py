@@ -16,7 +16,7 @@ from .. import actions, rigify_io, scene_files, whole_motion
 from ..motion import bvh
 from ..motion.clip import Clip
 from ..motion.errors import LimberError
-from . import bulk, check, convert, sources, targets
+from . import bulk, check, convert, page, sources, targets
 from .plan import BLENDER, Place, Unit
 from .sources import Source
 from .targets import Target
@@ -117,6 +117,8 @@ class Workshop:
                     "map": character.bone_map.preset, "source_map": source.rig.bone_map.preset,
                     "reference": character.rig.source, "source_reference": source.rig.source,
                     "doubtful": _doubtful(character)}  # fmt: skip
+        if options.pictures:
+            unmapped["poses"] = page.poses(made, options.pictures)
         notes = [f"the target's {target.several} Actions were left out"] if target.several else []
         return {"state": "done", "output": str(path), **_finite(made.measures), **_finite(seen), **unmapped, **seconds,
                 "notes": notes}  # fmt: skip

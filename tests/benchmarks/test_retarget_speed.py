@@ -1,0 +1,88 @@
+"""Frames per second of retargeting with reading and writing, one process; writes JSON, asserts nothing about time.
+
+``out/retarget_speed.json``: a captured clip of 2,200 frames onto the 66-bone Unreal-named rig and onto
+Rigify's controls, by the clock and by the processor's time (the clock counts what else runs on the machine).
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+bpy = pytest.importorskip("bpy", reason="the bpy wheel is not installed for this Python")
+
+from blender_addon.batch import bulk, convert, sources, targets  # noqa: E402
+from blender_addon.batch.plan import Options, Place  # noqa: E402
+from tests.benchmarks.test_backend_speed import ROOT, circumstances  # noqa: E402
+from tests.blender_addon import armatures, rigify_file  # noqa: E402
+from tests.motion.walking import walk  # noqa: E402
+
+REPEATS = 5
+PEERS = {"unreal": 1735, "rigify": 164}
+"""Frames per second of the best of today's tools (with hand posing): ../shared/notes/retarget-peers.md."""
+pytestmark = pytest.mark.benchmark
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A walk of 2,251 frames on 22 joints."""
+    from blender_addon.motion import bvh
+
+    path = tmp_path_factory.mktemp("speed") / "walk.bvh"
+    bvh.save(path, walk(steps=75, fps=60.0)[0])
+    return path
+
+
+def once(target: targets.Target, clip: Path, clock: Callable[[], float]) -> dict[str, float]:
+    """Seconds of each part of one clip, the Action taken away again."""
+    at = [clock()]
+    (source,) = sources.read(Place(str(clip)))
+    at.append(clock())
+    assert isinstance(source, sources.Source)
+    made = convert.convert(source, target.character.rig, Options())
+    at.append(clock())
+    values = bulk.channels(target.character, made, None, 1)
+    at.append(clock())
+    action = bulk.write_action(target.character.obj, "walk", values, 1)
+    at.append(clock())
+    target.character.obj.animation_data.action = None
+    bpy.data.actions.remove(action)
+    parts = dict(
+        zip(
+            ("read", "convert", "solve", "write"),
+            (b - a for a, b in pairwise(at)),
+            strict=True,
+        )
+    )
+    return parts | {"all": at[-1] - at[0], "frames": float(len(made.written))}
+
+
+def measured(target: targets.Target, clip: Path, clock: Callable[[], float]) -> dict[str, Any]:
+    """Medians of several runs, the first left out."""
+    runs = [once(target, clip, clock) for _ in range(REPEATS + 1)][1:]
+    out = {name: round(statistics.median(r[name] for r in runs), 4) for name in runs[0]}
+    return out | {"frames_per_second": round(out["frames"] / out["all"])}
+
+
+@pytest.mark.parametrize("name", ["unreal", "rigify"])
+def test_frames_per_second(name: str, clip: Path, tmp_path: Path) -> None:
+    if name == "unreal":
+        place = Place(str(armatures.shared() / "rigs" / "ue_male.glb"))
+    else:
+        place = Place(str(rigify_file.make(tmp_path / "rigify.blend")), "rig")
+    target = targets.open_target(place, "auto")
+    result = {"clock": measured(target, clip, time.perf_counter),
+              "processor": measured(target, clip, time.process_time),
+              "best_peer_frames_per_second": PEERS[name], **circumstances()}  # fmt: skip
+    out = ROOT / "out" / "retarget_speed.json"
+    out.parent.mkdir(exist_ok=True)
+    whole = json.loads(out.read_text()) if out.is_file() else {}
+    out.write_text(json.dumps(whole | {name: result}, indent=1))
+    assert result["clock"]["frames"] == 2251
