@@ -49,15 +49,13 @@ def clip(positions: np.ndarray, fps: float, name: str = "") -> Clip:
             turned[:, j] = rotations.multiply(swing, parent)
             if JOINTS[j] in _HINGES:
                 turned[:, j] = _twisted(turned[:, j], p, j, bone)
-    lowest = np.zeros(3)
-    lowest[1] = -_leg(rest)
-    rest[0] = -lowest
+    rest[0] = 0.0, -_leg(rest), 0.0
     local = kinematics.local_rotations(PARENTS, turned)
     return Clip(canonical(rest), local, p[:, 0], fps, name=name)
 
 
 def _leg(rest: np.ndarray) -> float:
-    """Depth of the lower ball of the foot under the pelvis in the rest pose."""
+    """Height of the lower ball of the foot against the pelvis in the rest pose (below: negative)."""
     chains = ([INDEX[f"{s}_{n}"] for n in ("hip", "knee", "ankle", "foot")] for s in ("left", "right"))
     return float(min(rest[c, 1].sum() for c in chains))
 

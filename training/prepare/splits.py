@@ -47,6 +47,8 @@ def keep(
         seed: for a collection that is drawn for the first time.
         given: the collection's own split, which is taken as it is (for those takes that have one).
     """
+    if not stems:
+        return {}
     kept: dict[str, dict[str, str]] = json.loads(path.read_text()) if path.exists() else {}
     if source.name not in kept:
         kept[source.name] = draw(source, stems, seed) | dict(given or {})

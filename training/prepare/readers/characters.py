@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from blender_addon.motion import npz
+from blender_addon.motion.clip import Clip
 from blender_addon.motion.errors import FileFormatError
 
 from ..sentences import clip_names
@@ -35,20 +36,20 @@ def takes(folder: Path, source: Source, options: Options) -> Iterator[Take]:
     del options
     for file in sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES):
         owner = _owner(file, source)
-        # Kept for as long as the takes are: they are read later.
-        place = tempfile.TemporaryDirectory(prefix="limber-clips-")
         try:
-            found = named_clips(file, Path(place.name))
+            with tempfile.TemporaryDirectory(prefix="limber-clips-") as place:
+                found = {n: npz.load_clip(path) for n, path in named_clips(file, Path(place)).items()}
         except FileFormatError as error:
             yield Take(file.stem, owner, nothing, problem=str(error))
             continue
         if not found:
             yield Take(file.stem, owner, nothing, problem="a character without animation")
-        for name, path in found.items():
-            said = clip_names.sentences(name)
-            plain = clip_names.is_rest(name)
-            yield Take(f"{file.stem}:{name}", owner, partial(_read, path, place), said, drawn=True,
-                       problem="a rest pose, no motion" if plain else "")  # fmt: skip
+        for name, clip in found.items():
+            problem = "a rest pose, no motion" if clip_names.is_rest(name) else ""
+            yield Take(
+                f"{file.stem}:{name}", owner, partial(_same, clip), clip_names.sentences(name), problem=problem,
+                drawn=True,
+            )  # fmt: skip
 
 
 def _owner(file: Path, source: Source) -> Source:
@@ -58,9 +59,8 @@ def _owner(file: Path, source: Source) -> Source:
     return next((SOURCES[o] for start, o in _OWNERS if file.stem.startswith(start)), source)
 
 
-def _read(path: Path, place: tempfile.TemporaryDirectory[str]) -> npz.Clip:
-    del place  # only held, so that the folder lives until this has run
-    return npz.load_clip(path)
+def _same(clip: Clip) -> Clip:
+    return clip
 
 
 def named_clips(file: Path, folder: Path) -> dict[str, Path]:
