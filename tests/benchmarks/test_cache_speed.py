@@ -20,11 +20,12 @@ pytest.importorskip("torch", reason="the training's libraries are not in this en
 
 from tests.benchmarks.test_backend_speed import circumstances
 from tests.training.material import swinging
-from training.dataset import Windows
+from training.config import PRESETS
+from training.dataset import Windows, generators
 from training.prepare import cache
 
 pytestmark = pytest.mark.benchmark
-SECONDS = 3.0
+SECONDS = 4.0
 FRAMES, BATCH = 60, 256
 
 
@@ -70,10 +71,10 @@ def test_cache_speed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         return rotations.shape[0] * rotations.shape[1]
 
     sources = dict.fromkeys(sorted({e.source for e in entries}), 1.0)
-    windows = Windows(found, entries, sources, {"inbetween": 1.0})
+    windows = Windows(found, entries, sources, PRESETS["mmdm"].masks)
 
     def drawn(seed: int) -> int:
-        truth, _ = windows.batch(np.random.default_rng(seed), BATCH, FRAMES)
+        truth, _ = windows.batch(generators(seed, size=BATCH), FRAMES)
         return truth.valid.numel()
 
     for threads in (1, 2):
