@@ -129,6 +129,7 @@ def _below(cell: Mapping[str, Any]) -> str:
     low, high = cell.get("intervals", {}).get("below", (None, None))
     if low is None or high is None or low == high == 0:
         return ""
+    low, high = round(low) + 0.0, round(high) + 0.0  # no "-0"
     return f"{-high:.0f} – {-low:.0f} % above" if high < 0 else f"{low:.0f} – {high:.0f} %"
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from blender_addon.motion import bone_maps, bvh, kinematics, npz, npz_archive, retarget, rotations
+from blender_addon.motion import bone_maps, kinematics, npz, npz_archive, retarget, rotations
 from blender_addon.motion.clip import Clip
-from blender_addon.motion.errors import LimberError
+from blender_addon.motion.errors import FileFormatError, LimberError
 from blender_addon.motion.skeleton import JOINTS, PARENTS
 
 from .. import metrics
 from ..prepare import cache as cache_file
-from ..prepare.cache import FPS, Cache, Entry
+from ..prepare import checks, readers
+from ..prepare.cache import Cache, Entry
+from ..prepare.take import Options, Take
 
 PAST = 10
 OFFSET = 40
@@ -126,42 +129,67 @@ def _facing(local: np.ndarray, root: np.ndarray, offsets: np.ndarray, frame: int
 
 
 def load(path: Path) -> Cache:
-    """A prepared cache, or a folder of ``.bvh`` and ``.npz`` clips (Limber's own or AMASS').
+    """A prepared cache, or any folder that ``prepare`` reads, or of clips that Limber saved (``.npz``).
 
-    A folder's clips are put on the canonical joints by the product's own retargeting and resampled to
-    30 fps; all of them are measured. What cannot be read is named, with its reason.
+    A folder's clips come through ``prepare``'s own readers and checks (canonical joints, 30 fps, on the
+    ground); all of them are measured. What was repaired or left out is named, with its reason.
 
     Raises:
-        ValueError: nothing in the folder can be read.
+        ValueError: nothing in the folder can be used.
         LimberError: a file that is no cache.
     """
     if not path.is_dir():
         return cache_file.load(path)
-    clips, refused = [], []
-    for file in sorted(f for f in path.rglob("*") if f.suffix.lower() in (".bvh", ".npz")):
+    name, clips, refused = path.resolve().name, [], []
+    for take, read, drawn in _takes(path):
+        finding = checks.Finding(take, name)
         try:
-            clips.append((str(file.relative_to(path).with_suffix("")), _read(file)))
-        except LimberError as error:
-            refused.append(f"left out: {file}: {error}")
-    if refused:
-        print("\n".join(refused), flush=True)
+            pieces = checks.check(read(), finding, drawn)
+        except (LimberError, OSError) as error:
+            pieces, finding.left_out = [], str(error)
+        for note in [*finding.repaired, *([f"left out: {finding.left_out}"] if finding.left_out else [])]:
+            print(f"{take}: {note}", flush=True)
+        if finding.left_out:
+            refused.append(f"{take}: {finding.left_out}")
+        clips += [(take if len(pieces) == 1 else f"{take} at {p.start:.1f} s", p.clip) for p in pieces]
     if not clips:
-        reason = f"; {refused[0]}" if refused else ""
-        raise ValueError(f"no usable .bvh or .npz clip in {path}{reason}")
-    return _gather(path.resolve().name, clips)
+        raise ValueError(f"no usable clip in {path}" + "".join(f"; {r}" for r in refused[:3]))
+    return _gather(name, clips)
 
 
-def _read(file: Path) -> Clip:
-    """One file on the canonical joints at 30 fps."""
-    if file.suffix.lower() == ".bvh":
-        clip = bvh.load(file)
-    else:
-        amass = npz_archive.read(file, str(file), ("poses", "pose_body"))
-        clip = npz.load_amass(file) if amass else npz.load_clip(file)
-    if clip.skeleton.names != JOINTS or clip.translations is not None:
-        rig = retarget.make_rig(clip.skeleton, bone_maps.find(clip.skeleton), clip)
-        clip = retarget.to_canonical(clip, rig)
-    return clip.resample(FPS)
+def _takes(path: Path) -> Iterator[tuple[str, Callable[[], Clip], bool]]:
+    """Name, reader, and whether it was drawn by hand, of everything in a folder."""
+    own = {f: str(f.relative_to(path).with_suffix("")) for f in sorted(path.rglob("*.npz")) if _is_clip(f)}
+    yield from ((name, partial(_canonical, file), False) for file, name in own.items())
+    others = [f for f in path.rglob("*") if f.is_file() and f not in own]
+    if not others:
+        return
+    stems = {Path(n).name for n in own.values()}
+    for take in readers.takes(path, Options()):
+        if Path(take.name).name not in stems:  # the AMASS reader lists every .npz
+            yield take.name, partial(_read, take), take.drawn
+
+
+def _is_clip(file: Path) -> bool:
+    """Whether Limber saved it, and not AMASS."""
+    try:
+        return "meta" in npz_archive.read(file, str(file), ("meta",))
+    except LimberError:
+        return False
+
+
+def _read(take: Take) -> Clip:
+    if take.problem:
+        raise FileFormatError(take.name, take.problem)
+    return take.read()
+
+
+def _canonical(file: Path) -> Clip:
+    """One of Limber's own clips, on any skeleton, on the canonical joints."""
+    clip = npz.load_clip(file)
+    if clip.skeleton.names == JOINTS and clip.translations is None:
+        return clip
+    return retarget.to_canonical(clip, retarget.make_rig(clip.skeleton, bone_maps.find(clip.skeleton), clip))
 
 
 def _gather(source: str, clips: Sequence[tuple[str, Clip]]) -> Cache:
