@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import bpy
 
-from . import handlers, jobs, operators, panels, preferences, properties
+from . import handlers, jobs, operators, panels, preferences, properties, retarget_panel
+from .operators import retarget
 
 CLASSES = (
     *properties.CLASSES,
     preferences.LimberPreferences,
     *operators.CLASSES,
     *panels.CLASSES,
+    *retarget.CLASSES,
+    *retarget_panel.CLASSES,
 )
 
 
@@ -26,6 +29,7 @@ def register() -> None:
             bpy.utils.unregister_class(cls)
         raise
     properties.register()
+    retarget.register()
     jobs.open_session(handlers.wake)
     handlers.register()
 
@@ -34,6 +38,7 @@ def unregister() -> None:
     """The reverse; running jobs are cancelled and the backend is ended."""
     handlers.unregister()
     jobs.close_session()
+    retarget.unregister()
     properties.unregister()
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

@@ -20,6 +20,9 @@ from .motion.bone_maps import BoneMap
 from .motion.clip import Clip
 from .motion.skeleton import JOINTS
 
+KEPT_MAP = "limber_bone_map"
+"""Custom property of an armature object that holds its map as JSON."""
+
 
 @dataclass(frozen=True, eq=False)
 class Character:
@@ -33,6 +36,19 @@ class Character:
     def bones(self) -> tuple[str, ...]:
         """Bones with a role."""
         return tuple(bone for bones in self.bone_map.bones.values() for bone in bones)
+
+
+def kept_map(obj: Any) -> BoneMap | None:
+    """The map that a person has put right and kept on the armature object; None: none, or its bones are gone.
+
+    Raises:
+        MappingError: what is kept is no map.
+    """
+    text = obj.get(KEPT_MAP)
+    if not isinstance(text, str):
+        return None
+    found = BoneMap.from_json(text)
+    return found if all(name in obj.data.bones for name in found.names) else None
 
 
 def describe(obj: Any, frames: ArrayLike = (), bone_map: BoneMap | None = None) -> Character:

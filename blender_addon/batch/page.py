@@ -26,8 +26,9 @@ _STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;
 max-width:72rem;padding:0 1rem;color:#26292f;background:#faf9f6}
 h1{font-size:1.5rem}table{border-collapse:collapse;width:100%}td,th{padding:.35rem .6rem;text-align:left;
-vertical-align:top;border-bottom:1px solid #dad8d0}td.n{text-align:right;font-variant-numeric:tabular-nums}.bad{color:#b3261e}
-.s{stroke:#9aa0a8;stroke-width:3}.t{stroke:#c8541e;stroke-width:2.2}svg{display:block;fill:none;stroke-linecap:round}
+vertical-align:top;border-bottom:1px solid #dad8d0}
+td.n{text-align:right;font-variant-numeric:tabular-nums}.bad{color:#b3261e}
+.s{stroke:#9aa0a8;stroke-width:3}.t{stroke:#c8541e;stroke-width:2.2}svg{display:block;max-width:100%;height:auto;fill:none;stroke-linecap:round}
 .g{stroke:#dad8d0}p.k{color:#6a6e76}@media(prefers-color-scheme:dark){body{background:#1d1f23;color:#e6e4de}
 td,th{border-color:#3a3d44}.g{stroke:#3a3d44}.s{stroke:#80868f}.t{stroke:#ff9a62}.bad{color:#ff8a80}}
 """
@@ -100,7 +101,9 @@ def _row(entry: dict[str, Any]) -> str:
         ", ".join([*entry["unmapped_target"], *(f"{r} (source)" for r in entry["unmapped_source"])])
     )
     numbers = "".join(f"<td class=n>{cell}" for cell in cells)
-    return f"<tr><td>{name}{picture(entry.get('poses') or [])}{numbers}<td>{missing or 'none'}"
+    drawn = picture(entry.get("poses") or [])
+    figures = f"<tr><td colspan=7>{drawn}" if drawn else ""
+    return f"<tr><td>{name}{numbers}<td>{missing or 'none'}{figures}"
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -106,7 +106,8 @@ def _blender(place: Place, source_map: str) -> Iterator[Source | tuple[str, Limb
         name = action.name if len(found) > 1 else ""
         try:
             first, last = targets.play_alone(obj, action)
-            bone_map = choose_map(armature_io.read_skeleton(obj), source_map)
+            kept = whole_motion.kept_map(obj) if source_map == "auto" else None
+            bone_map = kept or choose_map(armature_io.read_skeleton(obj), source_map)
             clip = whole_motion.read(obj, bone_map, np.arange(first, last + 1))
             clip = replace(clip, name=action.name)
             yield Source(name, clip, retarget.make_rig(clip.skeleton, bone_map, clip))

@@ -121,7 +121,8 @@ def open_target(place: Place, choice: str) -> Target:
             play_alone(obj, own)
         for action in found if several else ():
             bpy.data.actions.remove(action)
-    bone_map = sources.choose_map(armature_io.read_skeleton(obj), choice)
+    kept = whole_motion.kept_map(obj) if choice == "auto" else None
+    bone_map = kept or sources.choose_map(armature_io.read_skeleton(obj), choice)
     frames = np.empty(0)
     if own is not None:
         frames = np.linspace(own.frame_range[0], own.frame_range[1], 24)

@@ -1,0 +1,91 @@
+"""The "Retarget" panel: clips onto the active armature, and which bone plays which role on both.
+
+Drawing looks only at what is known; it never works.
+"""
+
+from __future__ import annotations
+
+import bpy
+
+from . import checks
+from .motion.bone_maps import ROLES
+from .operators import retarget
+from .panels import CATEGORY, wrapped
+
+
+class LIMBER_PT_retarget(bpy.types.Panel):
+    """Where the motion comes from, how it is retargeted, the button."""
+
+    bl_idname = "LIMBER_PT_retarget"
+    bl_label = "Retarget"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = CATEGORY
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  Blender reads it
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Called by Blender for every drawing."""
+        layout = self.layout
+        if layout is None:
+            return
+        chosen = retarget.settings(context.scene)
+        width = context.region.width if context.region else 300
+        layout.row().prop(chosen, "what", expand=True)
+        layout.prop(chosen, "path" if chosen.what == "FILES" else "source", text="")
+        column = layout.column()
+        column.use_property_split = True
+        column.use_property_decorate = False
+        column.row().prop(chosen, "feet", expand=True)
+        column.prop(chosen, "root")
+        column.prop(chosen, "in_place")
+        row = layout.row()
+        row.scale_y = 1.5
+        row.operator("limber.retarget", icon="ARMATURE_DATA")
+        reason = retarget.why_not(context)
+        if reason:
+            wrapped(layout, reason, width, "INFO")
+
+
+class LIMBER_PT_retarget_bones(bpy.types.Panel):
+    """Roles, the bones of both armatures, and how sure the map is; a click changes a bone."""
+
+    bl_idname = "LIMBER_PT_retarget_bones"
+    bl_label = "Bones"
+    bl_parent_id = "LIMBER_PT_retarget"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = CATEGORY
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  Blender reads it
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Called by Blender for every drawing."""
+        layout = self.layout
+        if layout is None:
+            return
+        layout.operator("limber.retarget_look", icon="VIEWZOOM")
+        found = {
+            side: retarget.known_map(retarget.armature_of(context, side)) for side in ("SOURCE", "TARGET")
+        }
+        column = layout.column(align=True)
+        for role in ROLES:
+            row = column.row(align=True)
+            row.label(text=role.replace("_", " ").title())
+            for side, bone_map in found.items():
+                if bone_map is None:
+                    continue
+                names = bone_map.bones.get(role, ())
+                doubtful = bool(names) and bone_map.confidence[role] < 0.6
+                cell = row.row(align=True)
+                cell.alert = doubtful
+                text = "none" if not names else names[0] + (f" +{len(names) - 1}" if len(names) > 1 else "")
+                change = cell.operator(
+                    "limber.retarget_bone", text=text, icon="ERROR" if doubtful else "NONE"
+                )
+                change.side, change.role = side, role  # type: ignore[attr-defined]
+                change.bone = names[0] if names else ""  # type: ignore[attr-defined]
+        if checks.active_armature(context) is not None:
+            for name in ("t_pose", "save_map", "load_map", "forget"):
+                layout.operator(f"limber.retarget_{name}")
+
+
+CLASSES = (LIMBER_PT_retarget, LIMBER_PT_retarget_bones)
