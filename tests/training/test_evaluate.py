@@ -241,7 +241,7 @@ def test_a_folder_of_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no usable"):
         evaluate.load(tmp_path)
     (tmp_path / "a.bvh").write_text("not motion")
-    with pytest.raises(ValueError, match="no usable clip in .*; a: "):
+    with pytest.raises(ValueError, match=r"no usable clip in .*; a: "):
         evaluate.load(tmp_path)
 
 
