@@ -217,6 +217,24 @@ def middle() -> None:
         job.phase, job.step, job.total, job.eta = jobs.RUNNING, 37, 100, 12.0
 
 
+def reload_scripts() -> None:
+    """F3 > Reload Scripts, as pressed; Blender does it a moment later."""
+    REPORT["before_reload"] = id(jobs.current())
+    with in_view():
+        bpy.ops.script.reload("EXEC_DEFAULT")
+
+
+def note_reloaded() -> None:
+    """The add-on as Blender has it now, looked up anew."""
+    fresh = sys.modules["blender_addon.jobs"].current()
+    obj = bpy.context.view_layer.objects.active
+    REPORT.setdefault("reloaded", []).append({
+        "session": fresh is not None and id(fresh) != REPORT["before_reload"],
+        "action": obj.animation_data.action.name, "actions": [a.name for a in bpy.data.actions],
+        "panel": hasattr(bpy.types, "LIMBER_PT_main"),
+    })  # fmt: skip
+
+
 def no_range() -> None:
     """A range without keys."""
     settings = bpy.context.scene.limber
@@ -234,6 +252,13 @@ STORIES: dict[str, list[tuple[float, Callable[[], None]]]] = {
         (6, lambda: press("accept")),
         (6, lambda: press("make_again")),
         (6, note),
+    ],
+    "reload": [
+        (10, begin_run),
+        (8, reload_scripts),
+        (12, note_reloaded),
+        (4, lambda: press("inbetween")),
+        (PATIENCE, note_reloaded),
     ],
     "crash": [
         (10, begin_run),
