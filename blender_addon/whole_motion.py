@@ -51,13 +51,15 @@ def kept_map(obj: Any) -> BoneMap | None:
     return found if all(name in obj.data.bones for name in found.names) else None
 
 
-def describe(obj: Any, frames: ArrayLike = (), bone_map: BoneMap | None = None) -> Character:
+def describe(obj: Any, frames: ArrayLike = (), bone_map: BoneMap | None = None,
+             shown: Clip | None = None) -> Character:  # fmt: skip
     """Map an armature and find its reference pose.
 
     Args:
         obj: the armature object.
         frames: scene frames of a motion that shows how it stands, where its rest pose does not.
         bone_map: which bone plays which role; None: found.
+        shown: such a motion that has been read already.
 
     Raises:
         MappingError: too few bones are understood.
@@ -68,7 +70,8 @@ def describe(obj: Any, frames: ArrayLike = (), bone_map: BoneMap | None = None) 
         skeleton = rigify_io.skeleton(obj, found)
     else:
         skeleton = armature_io.read_skeleton(obj, found.names)
-    shown = read(obj, found, frames) if np.size(frames) else None
+    if shown is None and np.size(frames):
+        shown = read(obj, found, frames)
     return Character(obj, found, retarget.make_rig(skeleton, found, shown))
 
 

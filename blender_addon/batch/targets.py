@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,16 @@ import numpy as np
 
 from .. import actions, armature_io, scene_files, whole_motion
 from ..keyframes import split_path
+from ..motion import clip
+from ..motion.bone_maps import BoneMap
+from ..motion.clip import Clip
 from ..motion.errors import FileFormatError, InvalidRequestError, LimberError
 from ..whole_motion import Character
 from . import sources
 from .plan import Place
 
+POSES = 40
+"""Poses of its own Actions that are looked at to see how a character stands."""
 _USD = (".usd", ".usda", ".usdc", ".usdz")
 
 
@@ -106,27 +112,42 @@ def open_target(place: Place, choice: str) -> Target:
         LimberError: see :func:`open_file`; or it has no map.
     """
     obj = open_file(place)
-    data = obj.animation_data
-    own, several = (data.action if data else None), 0
-    if Path(place.path).suffix.lower() != ".blend":
-        # importers leave whichever clip came last on the armature, and all of them on NLA tracks
-        found = actions_of(obj)
-        own, several = (found[0], 0) if len(found) == 1 else (None, len(found))
-        for other in bpy.data.objects:
-            other.animation_data_clear()
-        for bone in obj.pose.bones:
-            bone.matrix_basis.identity()
-        bpy.context.view_layer.update()
-        if own is not None:
-            play_alone(obj, own)
-        for action in found if several else ():
-            bpy.data.actions.remove(action)
     kept = whole_motion.kept_map(obj) if choice == "auto" else None
     bone_map = kept or sources.choose_map(armature_io.read_skeleton(obj), choice)
-    frames = np.empty(0)
+    if Path(place.path).suffix.lower() == ".blend":
+        own = obj.animation_data.action if obj.animation_data else None
+        shown = None if own is None else whole_motion.read(obj, bone_map, _spread(own, POSES))
+        return Target(whole_motion.describe(obj, (), bone_map, shown), own)
+    # importers leave whichever clip came last on the armature, and all of them on NLA tracks
+    found = actions_of(obj)
+    own = found[0] if len(found) == 1 else None
+    shown = _poses(obj, bone_map, found)
+    for other in bpy.data.objects:
+        other.animation_data_clear()
+    for bone in obj.pose.bones:
+        bone.matrix_basis.identity()
+    bpy.context.view_layer.update()
     if own is not None:
-        frames = np.linspace(own.frame_range[0], own.frame_range[1], 24)
-    return Target(whole_motion.describe(obj, frames, bone_map), own, several)
+        play_alone(obj, own)
+    for action in found if own is None else ():
+        bpy.data.actions.remove(action)
+    return Target(whole_motion.describe(obj, (), bone_map, shown), own, 0 if own else len(found))
+
+
+def _poses(obj: Any, bone_map: BoneMap, found: Sequence[Any]) -> Clip | None:
+    """Poses of the file's own Actions: they show how the character stands where its rest pose does not."""
+    parts = []
+    for action in found:
+        try:
+            play_alone(obj, action)
+            parts.append(whole_motion.read(obj, bone_map, _spread(action, max(2, POSES // len(found)))))
+        except LimberError:  # an Action that cannot be read shows nothing; the clip itself is not wanted
+            continue
+    return clip.concatenate(parts) if parts else None
+
+
+def _spread(action: Any, count: int) -> np.ndarray:
+    return np.linspace(action.frame_range[0], action.frame_range[1], count)
 
 
 # -- Actions ----------------------------------------------------------------------------------------

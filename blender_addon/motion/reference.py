@@ -150,7 +150,8 @@ def plausible(skeleton: Skeleton, bones: Bones, positions: Array, q: Array) -> b
             return False
     top = bones.last("head") if "head" in bones else bones.last("spine" if "spine" in bones else "pelvis")
     trunk = rotations.normalize(positions[top] - positions[bones.first("pelvis")])
-    return bool(top == bones.first("pelvis") or trunk[1] > 0.7)
+    hips = rotations.normalize(positions[bones.first("left_hip")] - positions[bones.first("right_hip")])
+    return bool((top == bones.first("pelvis") or trunk[1] > 0.87) and abs(hips[1]) < 0.12)
 
 
 def standing_frame(skeleton: Skeleton, bones: Bones, positions: Array, q: Array) -> int:
