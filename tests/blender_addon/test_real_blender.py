@@ -21,8 +21,10 @@ ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs POSIX signals")
 
 STAGE = """
-import json, os, signal, sys, time
+import faulthandler, json, os, signal, sys, time
 import bpy, addon_utils
+
+faulthandler.dump_traceback_later(float(os.environ.get("PATIENCE", "150")), exit=True)  # a hang says where
 
 sys.path.insert(0, os.environ["ROOT"])
 NAME = "bl_ext.user_default.limber"
