@@ -109,6 +109,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _units(options: argparse.Namespace) -> list[Unit]:
     """The plan; ends the program where the call is wrong."""
+    parser: argparse.ArgumentParser = options.parser
     try:
         how = Options(options.format, options.fps, options.map, options.source_map, options.root, options.in_place,
                       options.feet, options.only_armature, max(0, options.check),
@@ -117,7 +118,7 @@ def _units(options: argparse.Namespace) -> list[Unit]:
             raise InvalidRequestError("jobs" if options.jobs < 1 else "timeout", "must be more than nothing")
         return plan(options.source, options.target, options.output, how)
     except InvalidRequestError as error:
-        options.parser.error(str(error))
+        parser.error(str(error))
 
 
 def _have_done(units: list[Unit], options: argparse.Namespace, done: Any, bar: Bar) -> None:

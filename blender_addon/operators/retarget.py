@@ -65,7 +65,7 @@ class LimberRetarget(bpy.types.PropertyGroup):
     what: bpy.props.EnumProperty(name="Clips", items=WHAT, description="Where the motion comes from")
     source: bpy.props.PointerProperty(
         type=bpy.types.Object, name="Source", description="Armature whose motion is taken",
-        poll=lambda _, obj: obj.type == "ARMATURE",
+        poll=lambda _, obj: isinstance(obj, bpy.types.Object) and obj.type == "ARMATURE",
     )  # fmt: skip
     path: bpy.props.StringProperty(
         name="Path", subtype="FILE_PATH", description="A file, or a folder of files"
@@ -359,11 +359,11 @@ class LIMBER_OT_retarget_save_map(_Side, bpy.types.Operator, ExportHelper):
         """Write it."""
         try:
             obj = self.armature(context)
-            Path(self.filepath).write_text((known_map(obj) or look(obj)).to_json() + "\n", "utf-8")
+            Path(self.filepath).write_text((known_map(obj) or look(obj)).to_json() + "\n", "utf-8")  # type: ignore[attr-defined]
         except LimberError as error:
             return report(self, error)
         except OSError as error:
-            return report(self, LimberError(f"{self.filepath}: {error.strerror}"))
+            return report(self, LimberError(f"{error.filename}: {error.strerror}"))
         return {"FINISHED"}
 
 
@@ -381,11 +381,11 @@ class LIMBER_OT_retarget_load_map(_Side, bpy.types.Operator, ImportHelper):
         """Read it."""
         try:
             obj = self.armature(context)
-            keep(obj, sources.choose_map(armature_io.read_skeleton(obj), self.filepath))
+            keep(obj, sources.choose_map(armature_io.read_skeleton(obj), self.filepath))  # type: ignore[attr-defined]
         except LimberError as error:
             return report(self, error)
         except OSError as error:
-            return report(self, LimberError(f"{self.filepath}: {error.strerror}"))
+            return report(self, LimberError(f"{error.filename}: {error.strerror}"))
         return {"FINISHED"}
 
 

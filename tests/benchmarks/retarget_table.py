@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from blender_addon import demo_rig
 from blender_addon.batch import pool, report
 from blender_addon.batch.plan import Options, Unit, plan
-from tests.blender_addon import rigify_file
 
 ROOT = Path(__file__).parents[2]
 RIGS = ("ue_male.glb", "ue_zombie_42bones.glb", "ue_37clips.glb", "rigify_deform_44clips.glb", "kenney.glb",
@@ -45,8 +45,10 @@ def spread(files: Sequence[Path], count: int) -> list[Path]:
 
 def units(mocap: Path, rigs: Path, clips: int, scratch: Path, options: Sequence[Options]) -> list[Unit]:
     """Every source onto every rig, rig by rig."""
-    rigify = rigify_file.make(scratch / "rigify.blend")
-    targets = [str(rigs / name) for name in RIGS] + [f"{rigify}:rig", f"{rigify}:metarig"]
+    rigify = scratch / "rigify.blend"
+    demo_rig.make(rigify)
+    targets = [str(rigs / name) for name in RIGS]
+    targets += [f"{rigify}:{name}" for name in (demo_rig.NAME, demo_rig.METARIG)]
     out = []
     for target in targets:
         for source, most in SOURCES.items():
@@ -60,7 +62,7 @@ def table(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """A row a rig and source."""
     rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for entry in entries:
-        # "rigify.blend:rig" and "rigify.blend:metarig" are two rigs
+        # "rigify.blend:Character" and "rigify.blend:metarig" are two rigs
         rows.setdefault((Path(entry["target"]).name, Path(entry["source"]).parent.name), []).append(entry)
     return [row(target, source, found) for (target, source), found in rows.items()]
 

@@ -18,10 +18,11 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="the bpy wheel is not installed for this Python")
 
+from blender_addon import demo_rig  # noqa: E402
 from blender_addon.batch import bulk, convert, sources, targets  # noqa: E402
 from blender_addon.batch.plan import Options, Place  # noqa: E402
 from tests.benchmarks.test_backend_speed import ROOT, circumstances  # noqa: E402
-from tests.blender_addon import armatures, rigify_file  # noqa: E402
+from tests.blender_addon import armatures  # noqa: E402
 from tests.motion.walking import walk  # noqa: E402
 
 REPEATS = 5
@@ -76,7 +77,8 @@ def test_frames_per_second(name: str, clip: Path, tmp_path: Path) -> None:
     if name == "unreal":
         place = Place(str(armatures.shared() / "rigs" / "ue_male.glb"))
     else:
-        place = Place(str(rigify_file.make(tmp_path / "rigify.blend")), "rig")
+        demo_rig.make(tmp_path / "rigify.blend")
+        place = Place(str(tmp_path / "rigify.blend"), demo_rig.NAME)
     target = targets.open_target(place, "auto")
     result = {"clock": measured(target, clip, time.perf_counter),
               "processor": measured(target, clip, time.process_time),

@@ -17,7 +17,7 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="the bpy wheel is not installed for this Python")
 
-from blender_addon import __main__, actions, armature_io, scene_files  # noqa: E402
+from blender_addon import __main__, actions, armature_io, demo_rig, scene_files  # noqa: E402
 from blender_addon.batch import plan, pool, sources, targets, work  # noqa: E402
 from blender_addon.motion import bone_maps, bvh, npz, retarget  # noqa: E402
 from blender_addon.motion.clip import Clip  # noqa: E402
@@ -168,7 +168,7 @@ def test_control_rigs_get_the_same_values_the_quick_way_and_the_long_one(
 ) -> None:
     from blender_addon.batch import bulk, control_rig, convert
 
-    target = targets.open_target(plan.Place(str(rigify_blend), "rig"), "auto")
+    target = targets.open_target(plan.Place(str(rigify_blend), demo_rig.NAME), "auto")
     (source,) = sources.read(plan.Place(str(folder / "walk.bvh")))
     assert isinstance(source, sources.Source)
     made = convert.convert(source, target.character.rig, plan.Options())
@@ -183,7 +183,10 @@ def test_control_rigs_get_the_same_values_the_quick_way_and_the_long_one(
 
 def test_a_rigify_rig_shows_the_motion_and_its_switches_are_set(rigify_blend: Path, folder: Path) -> None:
     (unit,) = plan.plan(
-        [str(folder / "walk.bvh")], [f"{rigify_blend}:rig"], folder / "rigify", plan.Options(check=4)
+        [str(folder / "walk.bvh")],
+        [f"{rigify_blend}:{demo_rig.NAME}"],
+        folder / "rigify",
+        plan.Options(check=4),
     )
     (entry,) = work.Workshop().run(unit, lambda text: None)
     assert entry["state"] == "done", entry
@@ -191,7 +194,7 @@ def test_a_rigify_rig_shows_the_motion_and_its_switches_are_set(rigify_blend: Pa
     assert entry["place_error"] < 1e-3
     bpy.ops.wm.open_mainfile(filepath=entry["output"])
     bpy.context.scene.frame_set(10)
-    assert scene_files.choose_armature("rig").pose.bones["thigh_parent.L"]["IK_FK"] == 1.0
+    assert scene_files.choose_armature(demo_rig.NAME).pose.bones["thigh_parent.L"]["IK_FK"] == 1.0
 
 
 def test_a_linked_character_is_overridden(folder: Path, tmp_path: Path) -> None:
