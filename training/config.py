@@ -62,9 +62,9 @@ _KAA = Architecture(joint_width=24, every=2, decoder=3)
 _OPEN_KAA = replace(_KAA, dropout=0.1)
 """The open family has an hour of motion: without dropout, held-out subjects gain half of what training clips do."""
 _MIX = {
-    "transition": 0.28, "sparse": 0.16, "partial": 0.1,
-    "per_pose": 0.05, "per_joint": 0.03, "weighted": 0.04, "limbs": 0.1, "occlusions": 0.06,
-    "jitter": 0.1, "bursts": 0.05, "swaps": 0.03,
+    "transition": 0.28, "sparse": 0.15, "partial": 0.1,
+    "per_pose": 0.04, "per_joint": 0.03, "weighted": 0.04, "limbs": 0.08, "occlusions": 0.06,
+    "jitter": 0.05, "bursts": 0.03, "swaps": 0.02, "positions": 0.07, "lost": 0.05,
 }  # fmt: skip
 """All tasks of MMDM: in-betweening for half of the windows, completion for a quarter, refinement for the rest."""
 

@@ -91,7 +91,8 @@ class Windows:
             if policy in POLICIES:
                 known[b, :n], root_known[b, :n] = POLICIES[policy](rng, n)
             else:
-                seen = CORRUPTIONS[policy](rng, rotations[b, :n], roots[b, :n])
+                seen = CORRUPTIONS[policy](rng, rotations[b, :n], roots[b, :n], offsets[b])
+                known[b, :n], root_known[b, :n] = seen.confidence >= 1, seen.root_confidence >= 1
                 corrupted[b] = seen.rotations, seen.roots
                 trust[b, :n], root_trust[b, :n] = seen.confidence, seen.root_confidence
             valid[b, :n] = True

@@ -243,17 +243,18 @@ def test_a_source_without_clips_is_named(data: Path) -> None:
 
 
 @pytest.mark.parametrize("policy", sorted(CORRUPTIONS))
-def test_corrupted_windows_are_observed_and_nothing_of_them_is_known(data: Path, policy: str) -> None:
+def test_corrupted_windows_are_observed_and_known_only_where_they_are_true(data: Path, policy: str) -> None:
     found = cache.load(data)
     config = PRESETS["pose"]
     source = Windows(found, found.select("train"), config.sources, {policy: 1.0})
     truth, given = source.batch(generators(4, size=16), 24)
-    assert not given.rotation_known.any()
+    assert torch.equal(given.rotations[given.rotation_known], truth.rotations[given.rotation_known])
+    assert torch.equal(given.root[given.root_known], truth.root[given.root_known])
+    assert bool(given.rotation_known.any()) == (policy == "lost")
     observed, placed = given.observed()
     assert torch.equal(observed.all(-1), given.valid)
     assert torch.equal(placed, given.valid)
     assert given.confidence is not None
-    assert float(given.confidence.max()) < 1
     assert (given.rotations - truth.rotations)[given.valid].abs().max() > 0.01
     assert torch.equal(given.rotations[~given.valid], truth.rotations[~given.valid])
     filled = features.interpolate(given)
