@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from blender_addon.motion import kinematics, rotations
 from blender_addon.motion.clip import Clip
 from blender_addon.motion.constraints import Request
+from blender_addon.motion.contacts import runs
+from blender_addon.motion.foot_lock import fade, smooth
 from blender_addon.motion.rotations import Array
 from blender_addon.motion.skeleton import INDEX
 
@@ -68,7 +70,7 @@ def hold_feet(clip: Clip, request: Request) -> Clip:
 def _corrections(ankle: Array, stands: Mask, free: Mask, fps: float, farthest: float) -> Array:
     """How far to move an ankle ``(F, 3)`` at every frame, ``(F, 3)``; zero where it is not free."""
     n = len(ankle)
-    fade = max(1, round(FADE * fps))
+    width = max(1, round(FADE * fps))
     offset = np.zeros((n, 3))
     settled = ~free  # frames whose offset is final: fixed legs, and stances
     fixed = np.flatnonzero(~free)
@@ -82,12 +84,12 @@ def _corrections(ankle: Array, stands: Mask, free: Mask, fps: float, farthest: f
         frames = np.arange(start, stop)
         left, right = np.searchsorted(fixed, (start, stop))
         if left > 0:
-            move *= _smooth((frames - fixed[left - 1]) / (fade + 1))[:, None]
+            move *= smooth((frames - fixed[left - 1]) / (width + 1))[:, None]
         if right < len(fixed):
-            move *= _smooth((fixed[right] - frames) / (fade + 1))[:, None]
+            move *= smooth((fixed[right] - frames) / (width + 1))[:, None]
         offset[start:stop] = move
         settled[start:stop] = True
-    return _fade(offset, settled, fade)
+    return fade(offset, settled, width)
 
 
 def _within_reach(hip: Array, knee: Array, ankle: Array, offset: Array) -> Array:
@@ -99,7 +101,7 @@ def _within_reach(hip: Array, knee: Array, ankle: Array, offset: Array) -> Array
     leg = ankle - hip
     full = np.linalg.norm(knee - hip, axis=1) + np.linalg.norm(ankle - knee, axis=1)
     now, then = np.linalg.norm(leg, axis=1), np.linalg.norm(leg + offset, axis=1)
-    room = _smooth((1 - now / full) / ROOM)
+    room = smooth((1 - now / full) / ROOM)
     wanted = np.minimum(now + room * (then - now), np.maximum(now, (1 - 0.1 * ROOM) * full))
     return hip + (leg + offset) * (wanted / np.maximum(then, 1e-9))[:, None]
 
@@ -110,29 +112,3 @@ def _target(ankle: Array, fixed: Mask) -> Array:
     if at.size:
         return np.stack([np.interp(frames, at, ankle[at, a]) for a in range(3)], 1)
     return np.broadcast_to(np.median(ankle, axis=0), ankle.shape)
-
-
-def _fade(offset: Array, settled: Mask, fade: int) -> Array:
-    """Frames between settled ones: from one offset to the next, or to nothing and back if they are far."""
-    out = offset.copy()
-    n = len(offset)
-    for start, stop in runs(~settled):
-        before = offset[start - 1] if start > 0 else np.zeros(3)
-        after = offset[stop] if stop < n else np.zeros(3)
-        k = np.arange(1, stop - start + 1)
-        width = min(fade, stop - start)
-        leaves, comes = _smooth(1 - k / (width + 1)), _smooth(1 - k[::-1] / (width + 1))
-        out[start:stop] = leaves[:, None] * before + comes[:, None] * after
-    return out
-
-
-def _smooth(x: Array) -> Array:
-    """Smoothstep of ``x`` clipped to 0..1."""
-    x = np.clip(x, 0, 1)
-    return x * x * (3 - 2 * x)
-
-
-def runs(flags: Mask) -> list[tuple[int, int]]:
-    """Start and stop of every run of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], flags, [False])).astype(np.int8)))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
