@@ -26,7 +26,7 @@ FARTHEST = 0.12
 SLACK = 0.006
 """Of the hip height, half a centimetre: what a foot may be too high or too deep. A straight leg has to
 bend by 10 degrees to be half a centimetre shorter, and nobody sees that half."""
-PLAY = (0.01, 0.02, 0.035, 0.06, 0.1)
+PLAY = (0.01, 0.02, 0.04, 0.07, 0.12)
 """Of the hip height: how far a standing foot is kept from where it would be, see :func:`lock_enough`."""
 ENOUGH = 0.6
 """Of the source's skating: less is not worth turning limbs for."""
