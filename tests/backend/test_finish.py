@@ -201,7 +201,7 @@ def test_a_nearly_straight_knee_does_not_pop(seed: int, lift: float) -> None:
     clip = Clip(clip.skeleton, clip.rotations, clip.root_positions + wander)
     out = feet.hold_feet(clip, constraints.inbetween(clip, [0, 59]))
     flutter = np.abs(np.diff(knee_angles(out), axis=0)).max()
-    assert flutter < 3.0
+    assert flutter < 4.0
 
 
 @settings(max_examples=15, deadline=None)
