@@ -25,7 +25,7 @@ export HF_HUB_OFFLINE := 1
 export LIMBER_PYTHON := $(CURDIR)/$(BIN)/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: all demo test benchmark lint format addon environment clean
+.PHONY: all demo test test-4.5 test-5.2 benchmark lint format addon environment clean
 all: test
 
 # One stamp per set of extras, so that `make demo` does not wait for what only tests need; each
@@ -59,8 +59,13 @@ demo: $(VENV)/.demo
 	mkdir -p out
 	$(BIN)/limber-blender demo --out out
 
-test: environment
+# Two targets, so that `make -j2 test` has both Blenders at work at once.
+test: test-4.5 test-5.2
+
+test-4.5: environment
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+test-5.2: environment
 ifneq ($(PYTHON313),)
 	$(VENV313)/bin/python -m pytest $(TESTS313) $(PYTEST_FLAGS)
 else
