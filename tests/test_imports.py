@@ -15,11 +15,14 @@ STANDARD = frozenset(sys.stdlib_module_names)
 OURS = ("blender_addon", "backend", "training")
 
 BLENDER = {"bpy", "bpy_extras", "mathutils", "addon_utils", "gpu", "gpu_extras", "blf", "idprop"}
-BACKEND = {"numpy", "torch", "safetensors", "fastapi", "starlette", "uvicorn"}
-TRAINING = BACKEND | {"scipy", "lightning", "tensorboard", "smplx", "matplotlib", "transformers"}
+BACKEND = {"numpy", "torch", "safetensors", "fastapi", "starlette", "uvicorn", "transformers"}
+TRAINING = BACKEND | {"scipy", "lightning", "tensorboard", "smplx", "matplotlib"}
 ALLOWED = {
     "blender_addon.motion": ({"numpy"}, ("blender_addon.motion",)),
-    "blender_addon.demo_picture": ({"numpy", "PIL"}, ("blender_addon",)),  # the picture of `make demo`, no more
+    "blender_addon.demo_picture": (
+        {"numpy", "PIL"},
+        ("blender_addon",),
+    ),  # the picture of `make demo`, no more
     "blender_addon": ({"numpy"} | BLENDER, ("blender_addon",)),
     "backend": (BACKEND, ("backend", "blender_addon.motion")),
     "training": (TRAINING, ("training", "backend", "blender_addon.motion")),

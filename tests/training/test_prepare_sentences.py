@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blender_addon.motion.errors import WeightsError
 from training.prepare import cache, sides, text
 from training.prepare.cache import Cache, Caption, Entry
 from training.prepare.sentences import bandai_namco, clip_names, lafan, phrases, style100, table
@@ -145,5 +146,5 @@ def test_the_encoder_puts_like_beside_like() -> None:
 
 def test_another_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"something else")
-    with pytest.raises(ValueError, match=re.escape("expected 53aa5117")):
+    with pytest.raises(WeightsError, match=re.escape("expected 53aa5117")):
         text.Encoder(tmp_path)
