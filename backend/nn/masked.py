@@ -1,0 +1,356 @@
+"""Masked generation on a map of codes (MoGenTS, sec. 3.2 and 3.3), and its residual levels.
+
+A round attends over joints and time at once, over the joints of a frame, over the frames of a joint,
+and to the text; then comes one feed-forward. Positions are two-dimensional: a sinusoid of time and a
+learnt name of the joint (time attention has rotary positions besides).
+
+Text is a list of vectors, each visible to the tokens of its time span: a prompt's words, or its one
+sentence vector (then cross-attention is a prefix that every token reads). A learnt vector that stands
+for "nothing is said" is always visible.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .attention import Attention, FeedForward
+from .quantiser import TOKENS
+
+RANDOM, HIDDEN = 0.1, 0.88
+"""Of the tokens to be predicted 10 % become any other code, 88 % of the rest are hidden, the others stay."""
+TEXT = 384
+"""Width of the text vectors."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Sizes of the two transformers.
+
+    Attributes:
+        width, heads, hidden, rounds: of the masked transformer.
+        residual_rounds: of the one that predicts the further levels.
+        dropout: in attention and feed-forwards.
+        words: read a prompt word by word; False: its one sentence vector.
+    """
+
+    width: int = 192
+    heads: int = 6
+    hidden: int = 512
+    rounds: int = 5
+    residual_rounds: int = 4
+    dropout: float = 0.1
+    words: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """What is said.
+
+    Attributes:
+        vectors: ``(B, S, 384)``.
+        seen: ``(B, N, S)`` bool, which of them the tokens of a time may read.
+    """
+
+    vectors: Tensor
+    seen: Tensor
+
+    def without(self, dropped: Tensor) -> Context:
+        """Nothing said in the rows ``dropped (B,)`` bool."""
+        return Context(self.vectors, self.seen & ~dropped[:, None, None])
+
+    def doubled(self) -> Context:
+        """With text, then without: both halves of guidance in one batch."""
+        silent = torch.zeros_like(self.seen)
+        return Context(torch.cat((self.vectors, self.vectors)), torch.cat((self.seen, silent)))
+
+
+def silence(batch: int, times: int, device: torch.device | None = None) -> Context:
+    """No text at all."""
+    return Context(
+        torch.zeros(batch, 0, TEXT, device=device),
+        torch.zeros(batch, times, 0, dtype=torch.bool, device=device),
+    )
+
+
+class TextAttention(nn.Module):
+    """Attention of the map to the text; text vectors carry their own positions."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.nothing = nn.Parameter(0.02 * torch.randn(TEXT))
+        self.norm = nn.LayerNorm(TEXT)
+        self.q, self.kv, self.out = (
+            nn.Linear(width, width),
+            nn.Linear(TEXT, 2 * width),
+            nn.Linear(width, width),
+        )
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        """``(B, N, K, C) -> (B, N, K, C)``."""
+        b, n, k, c = x.shape
+        # normed: a sentence's unit vector would be all but silent beside the words' states
+        said = torch.cat((context.vectors, self.nothing.expand(b, 1, TEXT)), 1)
+        keys, values = self.kv(self.norm(said)).view(b, -1, 2, self.heads, c // self.heads).permute(
+            2, 0, 3, 1, 4)  # fmt: skip
+        q = self.q(x).view(b, n * k, self.heads, c // self.heads).transpose(1, 2)
+        seen = F.pad(context.seen, (0, 1), value=True).repeat_interleave(k, 1)[:, None]  # (B, 1, N K, S + 1)
+        out = F.scaled_dot_product_attention(q, keys, values, attn_mask=seen)
+        out = self.out(out.transpose(1, 2).reshape(b, n, k, c))
+        return F.dropout(out, self.dropout, self.training)
+
+
+class Round(nn.Module):
+    """Joint-time, joint, time and text attention in turn, then the feed-forward."""
+
+    def __init__(self, a: Architecture) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.LayerNorm(a.width) for _ in range(5))
+        self.both = Attention(a.width, a.heads, False, a.dropout)
+        self.joints = Attention(a.width, a.heads, False, a.dropout)
+        self.time = Attention(a.width, a.heads, True, a.dropout)
+        self.text = TextAttention(a.width, a.heads, a.dropout)
+        self.forward_ = FeedForward(a.width, a.hidden, a.dropout)
+
+    def forward(self, x: Tensor, valid: Tensor, context: Context) -> Tensor:
+        """``x (B, N, K, C)``, ``valid (B, N)`` -> the same."""
+        b, n, k, c = x.shape
+        y = self.norms[0](x).view(b, n * k, c)
+        x = x + self.both(y, valid.repeat_interleave(k, 1)).view(b, n, k, c)
+        y = self.norms[1](x).view(b * n, k, c)
+        x = x + self.joints(y).view(b, n, k, c)
+        y = self.norms[2](x).transpose(1, 2).reshape(b * k, n, c)
+        x = x + self.time(y, valid.repeat_interleave(k, 0)).view(b, k, n, c).transpose(1, 2)
+        x = x + self.text(self.norms[3](x), context)
+        return x + self.forward_(self.norms[4](x))
+
+
+class _Trunk(nn.Module):
+    """Rounds on embedded tokens, and the layer that says which code."""
+
+    def __init__(self, a: Architecture, rounds: int, codes: int) -> None:
+        super().__init__()
+        self.names = nn.Parameter(torch.randn(TOKENS, a.width))  # as loud as the time and the codes
+        self.rounds = nn.ModuleList(Round(a) for _ in range(rounds))
+        self.norm, self.out = nn.LayerNorm(a.width), nn.Linear(a.width, codes)
+
+    def forward(self, x: Tensor, valid: Tensor, context: Context) -> Tensor:
+        """``(B, N, K, C) -> (B, N, K, codes)``."""
+        x = x + self.names + times(x.shape[1], x.shape[-1], x.device)[:, None]
+        for block in self.rounds:
+            x = block(x, valid, context)
+        return self.out(self.norm(x))
+
+
+def times(count: int, width: int, device: torch.device) -> Tensor:
+    """Sinusoids of the time. ``(count, width)``."""
+    speed = torch.exp(-math.log(1e4) * torch.arange(0, width, 2, device=device) / width)
+    angle = torch.arange(count, device=device)[:, None] * speed
+    return torch.cat((angle.sin(), angle.cos()), -1)[:, :width]
+
+
+class Masked(nn.Module):
+    """Predicts hidden codes of the first level.
+
+    Args:
+        a: sizes; codes: entries of the codebook. The token ``codes`` is hidden.
+    """
+
+    def __init__(self, a: Architecture, codes: int) -> None:
+        super().__init__()
+        self.codes = codes
+        self.embed = nn.Embedding(codes + 1, a.width)
+        self.trunk = _Trunk(a, a.rounds, codes)
+
+    def forward(self, tokens: Tensor, valid: Tensor, context: Context) -> Tensor:
+        """``tokens (B, N, K)``, ``valid (B, N)`` -> logits ``(B, N, K, codes)``."""
+        return self.trunk(self.embed(tokens), valid, context)
+
+
+class Residual(nn.Module):
+    """Predicts the codes of one further level from the sum of those before it.
+
+    Args:
+        a: sizes; codes: entries of each codebook; levels: how many there are in all.
+    """
+
+    def __init__(self, a: Architecture, codes: int, levels: int) -> None:
+        super().__init__()
+        self.codes, self.levels = codes, levels
+        self.embed = nn.Embedding((levels - 1) * codes, a.width)
+        self.level = nn.Embedding(levels, a.width)
+        self.trunk = _Trunk(a, a.residual_rounds, codes)
+
+    def forward(self, codes: Tensor, level: Tensor, valid: Tensor, context: Context) -> Tensor:
+        """Logits ``(B, N, K, codes)`` of level ``level (B,)`` >= 1, from ``codes (B, N, K, levels)``.
+
+        Codes of that level and above are not looked at.
+        """
+        below = torch.arange(self.levels - 1, device=codes.device) < level[:, None]  # (B, levels - 1)
+        part = codes[..., : self.levels - 1]
+        use = below[:, None, None] & (part >= 0)
+        shifted = part.clamp(min=0) + self.codes * torch.arange(self.levels - 1, device=codes.device)
+        x = (self.embed(shifted) * use[..., None]).sum(-2)  # (B, N, K, C)
+        return self.trunk(x + self.level(level)[:, None, None], valid, context)
+
+
+# -- training -------------------------------------------------------------------------------------------
+
+
+def cosine(u: Tensor) -> Tensor:
+    """The share that is hidden at ``u`` in 0..1 (Chang et al. 2022)."""
+    return torch.cos(0.5 * math.pi * u)
+
+
+def temporal_spatial(valid: Tensor, generator: torch.Generator) -> Tensor:
+    """Which tokens to predict: whole frames first, then joints of the frames that are left.
+
+    Both shares follow the cosine schedule, drawn apart. At least one token of a row is chosen.
+
+    Args:
+        valid: ``(B, N)`` bool, on any device.
+        generator: on the CPU.
+
+    Returns:
+        ``(B, N, 23)`` bool.
+    """
+    b, n = valid.shape
+    here = valid.cpu()
+    length = here.sum(1)
+    frames, joints = cosine(torch.rand(2, b, generator=generator))
+    order = torch.rand(b, n, generator=generator).masked_fill(~here, 2.0).argsort(1).argsort(1)
+    hidden = order < (frames * length).round().clamp(min=1)[:, None]
+    rank = torch.rand(b, n, TOKENS, generator=generator).argsort(-1).argsort(-1)
+    some = rank < (joints * TOKENS).round()[:, None, None]
+    return ((hidden[..., None] | some) & here[..., None]).to(valid.device)
+
+
+def replaced(codes: Tensor, chosen: Tensor, vocabulary: int, generator: torch.Generator) -> Tensor:
+    """What the network sees of ``codes (B, N, K)``; see :data:`RANDOM`. Padding (-1) is hidden."""
+    draw, second = torch.rand(2, *codes.shape, generator=generator).to(codes.device)
+    other = torch.randint(vocabulary, codes.shape, generator=generator).to(codes.device)
+    swapped = chosen & (draw < RANDOM)
+    hidden = chosen & ~swapped & (second < HIDDEN)
+    seen = torch.where(swapped, other, codes)
+    return torch.where(hidden | (codes < 0), vocabulary, seen)
+
+
+# -- sampling -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How codes are drawn.
+
+    Attributes:
+        steps: passes of the masked transformer.
+        guidance, residual_guidance: of the text, for the first level and for the others; 1: none.
+        temperature: of the drawing; 0: always the most likely code.
+        keep: codes beyond this share of the probability are not drawn.
+    """
+
+    steps: int = 10
+    guidance: float = 4.0
+    residual_guidance: float = 5.0
+    temperature: float = 1.0
+    keep: float = 0.9
+
+
+@torch.inference_mode()
+def generate(
+    masked: Masked,
+    residual: Residual | None,
+    codes: Tensor,
+    free: Tensor,
+    valid: Tensor,
+    context: Context,
+    sampling: Sampling,
+    generators: Sequence[torch.Generator],
+    step: Callable[[], None],
+) -> Tensor:
+    """Fill in the free tokens; the others are never sampled again, in no level.
+
+    Args:
+        codes: ``(B, N, 23, levels)``; those that are free are ignored.
+        free: ``(B, N, 23)`` bool; valid: ``(B, N)`` bool.
+        generators: one a row, so that a row is the same whoever shares its batch.
+        step: called before every pass.
+
+    Returns:
+        codes of the same shape, -1 where a row has ended.
+    """
+    here = valid[..., None].expand(free.shape)
+    free = free & here
+    tokens = torch.where(free | ~here, masked.codes, codes[..., 0].clamp(min=0))
+    count = free.flatten(1).sum(1)
+    lengths = valid.sum(1).tolist()
+    for k in range(sampling.steps):
+        step()
+        logits = _guided(
+            lambda c: masked(torch.cat((tokens, tokens)) if len(c.seen) > len(tokens) else tokens,  # noqa: B023
+                             _twice(valid, c), c),
+            context, sampling.guidance,
+        )  # fmt: skip
+        hidden = free & (tokens == masked.codes)
+        code, sure = _drawn(logits, sampling, generators, lengths)
+        sure = torch.where(hidden, sure, torch.inf)
+        filled = torch.where(hidden, code, tokens)
+        left = (cosine(torch.tensor((k + 1) / sampling.steps)).item() * count).floor()
+        if k == sampling.steps - 1:
+            left = torch.zeros_like(left)
+        # the least sure of what was drawn just now stay hidden; what was settled stays settled
+        rank = sure.flatten(1).argsort(1).argsort(1).view_as(sure)
+        tokens = torch.where(hidden & (rank < left[:, None, None]), masked.codes, filled)
+    out = torch.where(free[..., None], -1, codes)
+    out[..., 0] = torch.where(free, tokens, codes[..., 0])
+    for level in range(1, codes.shape[-1] if residual else 1):
+        assert residual is not None
+        step()
+        at = torch.full((len(codes),), level, device=codes.device)
+        logits = _guided(
+            lambda c: residual(torch.cat((out, out)) if len(c.seen) > len(out) else out,
+                               at.repeat(len(c.seen) // len(at)), _twice(valid, c), c),  # noqa: B023
+            context, sampling.residual_guidance,
+        )  # fmt: skip
+        code, _ = _drawn(logits, sampling, generators, lengths)
+        out[..., level] = torch.where(free, code, out[..., level])
+    return torch.where(here[..., None], out, -1)
+
+
+def _twice(valid: Tensor, context: Context) -> Tensor:
+    return valid.repeat(len(context.seen) // len(valid), 1)
+
+
+def _guided(network: Callable[[Context], Tensor], context: Context, scale: float) -> Tensor:
+    """Logits with guidance (Ho and Salimans 2022); one plain pass where nothing is said."""
+    if scale == 1 or not bool(context.seen.any()):
+        return network(context)
+    said, silent = network(context.doubled()).chunk(2)
+    return silent + scale * (said - silent)
+
+
+def _drawn(
+    logits: Tensor, sampling: Sampling, generators: Sequence[torch.Generator], lengths: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """A code of each token and how sure it is (its log probability). ``(B, N, K)`` each."""
+    likely = logits.float().log_softmax(-1)
+    if sampling.temperature == 0:
+        sure, code = likely.max(-1)
+        return code, sure
+    ordered, place = likely.sort(-1, descending=True)
+    # what lies before a code decides, so the most likely one is always kept
+    beyond = ordered.exp().cumsum(-1) - ordered.exp() > sampling.keep
+    ordered = ordered.masked_fill(beyond, -torch.inf)
+    noise = torch.zeros_like(ordered)
+    for b, (generator, n) in enumerate(zip(generators, lengths, strict=True)):
+        u = torch.rand(n, *ordered.shape[2:], generator=generator).clamp(1e-9, 1 - 1e-7)
+        noise[b, :n] = -(-u.log()).log().to(ordered.device)  # Gumbel: the largest sum is a draw
+    pick = (ordered / sampling.temperature + noise).argmax(-1, keepdim=True)
+    code = place.gather(-1, pick)[..., 0]
+    return code, likely.gather(-1, code[..., None])[..., 0]
