@@ -153,7 +153,7 @@ def test_no_key_moves(
     before = keyframes.read_keys(obj, 1, FRAMES)
     with headless.session() as session:
         session.backend = kept_backends.pop() if kept_backends else None
-        outcome = headless.inbetween(session, obj, plans.Plan(1, FRAMES))
+        outcome = headless.run(session, obj, plans.Plan(1, FRAMES))
         kept_backends.append(hand_over(session))
     assert outcome.key_change == 0.0
     result = bpy.data.actions[outcome.actions[0]]

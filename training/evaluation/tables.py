@@ -108,6 +108,7 @@ def summary(tables: Mapping[str, Mapping[str, Any]]) -> str:
             cells = [row, gap, f"{plain:.2f} cm"]
             for name in names:
                 error = tables[name]["inbetween"][row][gap]["model"]["error_cm"]
-                cells.append(f"{error:.2f} cm ({100 * (1 - error / plain):.0f} % below)")
+                below = round(100 * (1 - error / plain))
+                cells.append(f"{error:.2f} cm ({abs(below)} % {'above' if below < 0 else 'below'})")
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
