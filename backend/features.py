@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,8 +51,9 @@ class Window:
 
     def to(self, device: torch.device) -> Window:
         """The same window on another device."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Window(**{name: v if v is None else v.to(device) for name, v in values.items()})
+        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        moved: dict[str, Any] = {name: v if v is None else v.to(device) for name, v in values.items()}
+        return Window(**moved)
 
     def observed(self) -> tuple[Tensor, Tensor]:
         """What stays in the filling: known or trusted to some degree. ``(B, T, 22), (B, T)`` bool."""

@@ -320,6 +320,7 @@ class Quantiser(nn.Module):
         for down, blocks in zip(self.down, self.encoding, strict=True):
             x = down(x * mask[:, None, :, None])
             mask = mask.unflatten(1, (-1, 2)).any(-1)
+            assert isinstance(blocks, nn.ModuleList)
             for block in blocks:
                 x = block(x, mask[:, None, :, None])
         return x.permute(0, 2, 3, 1)[:, :, self.back]
