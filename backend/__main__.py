@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from blender_addon.motion.arguments import confidence
 from blender_addon.motion.constraints import MAX_VARIATIONS
 from blender_addon.motion.errors import LimberError
 from blender_addon.motion.parts import PARTS
@@ -68,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     _captured_arguments(complete, "missing", required=True)
     refine = command("refine", _captured, "Clean a captured BVH file: jitter, noise, sliding feet.")
     _captured_arguments(refine, "to clean", required=False)
-    refine.add_argument("--confidence", type=_confidence, default=0.5, metavar="C",
+    refine.add_argument("--confidence", type=confidence, default=0.5, metavar="C",
                         help="how far the motion is trusted, 0.05 to 0.95 (default 0.5)")  # fmt: skip
     return parser
 
@@ -168,15 +169,15 @@ def _captured(options: argparse.Namespace) -> int:
     from .bvh_files import captured_file
     from .service import Service
 
-    confidence = getattr(options, "confidence", None)
+    trust = getattr(options, "confidence", None)
     done = captured_file(
         options.input, options.output, Service(options.weights), Progress(), joints=options.joints,
-        frames=options.frames, confidence=confidence, fps=options.fps, seed=options.seed,
+        frames=options.frames, confidence=trust, fps=options.fps, seed=options.seed,
         variations=options.variations, system=options.system, bundle=options.bundle,
     )  # fmt: skip
     jerk = done.report["jerk"]
-    beside = "before" if confidence is not None else "plain interpolation"
-    what = "completed" if confidence is None else "refined"
+    beside = "before" if trust is not None else "plain interpolation"
+    what = "completed" if trust is None else "refined"
     for path in done.paths:
         print(f"{path}: {', '.join(options.joints)} {what} in {done.filled} frames, all else as it was; jerk "
               f"{jerk['model']:.1f} m/s^3 ({beside} {jerk['interpolation']:.1f}), "
@@ -214,13 +215,6 @@ def _rate(text: str) -> float:
     value = float(text)
     if not 0 < value <= 10_000:  # also catches not-a-number
         raise argparse.ArgumentTypeError(f"{text} is not a frame rate")
-    return value
-
-
-def _confidence(text: str) -> float:
-    value = float(text)
-    if not 0.05 <= value <= 0.95:  # also catches not-a-number
-        raise argparse.ArgumentTypeError(f"{text} is not in 0.05..0.95")
     return value
 
 

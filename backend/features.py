@@ -365,8 +365,14 @@ def _tangents(known: Tensor, inside: Tensor, gap: Tensor, slope: Tensor, step: T
 
 def known_channels(x: Inputs | Window) -> Tensor:
     """Which of the 135 channels are known. ``(B, T, 135)`` bool."""
-    return torch.cat((x.rotation_known.repeat_interleave(6, -1), x.root_known[..., None].expand(
-        *x.root_known.shape, 3)), -1)  # fmt: skip
+    return spread(torch.cat((x.rotation_known, x.root_known[..., None]), -1))
+
+
+def spread(tracks: Tensor) -> Tensor:
+    """A value a joint and one for the root, on all their channels. ``(..., 23) -> (..., 135)``."""
+    return torch.cat(
+        (tracks[..., :J].repeat_interleave(6, -1), tracks[..., J:].expand(*tracks.shape[:-1], 3)), -1
+    )
 
 
 def poses(channels: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .batch import command as retarget
+from .motion.arguments import confidence
 from .motion.constraints import MAX_VARIATIONS
 from .motion.errors import InvalidRequestError, LimberError
 from .motion.parts import PARTS
@@ -181,7 +182,7 @@ def _refine_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--joints", type=_names, metavar="left_arm,head",
                       help=JOINTS_HELP.format("to clean") + " (default: all)")  # fmt: skip
     what.add_argument("--bones", type=_words, metavar="NAME,NAME", help="bones to clean, by name")
-    parser.add_argument("--confidence", type=_confidence, default=0.5, metavar="C",
+    parser.add_argument("--confidence", type=confidence, default=0.5, metavar="C",
                         help="how far the motion is trusted, 0.05 to 0.95 (default 0.5)")  # fmt: skip
 
 
@@ -310,13 +311,6 @@ def _names(text: str) -> list[str]:
     if unknown or not names:
         raise argparse.ArgumentTypeError(f"{text!r} names no joint or part of the body: {', '.join(unknown)}")
     return names
-
-
-def _confidence(text: str) -> float:
-    value = float(text)
-    if not 0.05 <= value <= 0.95:  # also catches not-a-number
-        raise argparse.ArgumentTypeError(f"{text} is not in 0.05..0.95")
-    return value
 
 
 def _output(text: str) -> Path:

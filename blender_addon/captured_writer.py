@@ -14,6 +14,7 @@ from .captured import Captured
 from .keyframes import ChannelId, Channels, KeyedChannel, Keys, bone_path, read_records, split_path
 from .motion.clip import Clip
 from .motion.constraints import Mask
+from .motion.contacts import runs
 from .motion.rotations import Array
 from .records import RECORD
 from .scope import Scope
@@ -75,10 +76,10 @@ def with_edges(scope: Scope, mask: Mask, values: Array, curve: Any, live: float)
     else:
         keyed = read_records(curve)["frame"].astype(np.float64)
     stay = keyed[~scope.removed(keyed, mask)]
-    beside: list[Array] = []
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    beside: list[np.ndarray] = []
     line = curve is not None and curve.extrapolation == "LINEAR"
-    for start, stop in zip(scope.first + edges[0::2], scope.first + edges[1::2] - 1, strict=True):
+    for first, end in runs(mask):
+        start, stop = scope.first + first, scope.first + end - 1
         before, after = stay[stay < start], stay[stay > stop]
         # beyond the outermost key a curve is held, or goes straight on, which takes two keys to say
         low = np.floor(before[-1]) + 1 if len(before) else start - (2 if line else 1)

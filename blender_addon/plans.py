@@ -10,6 +10,7 @@ import bpy
 import numpy as np
 
 from . import selection
+from .motion import contacts
 from .motion.errors import InvalidRequestError
 from .motion.skeleton import JOINTS
 
@@ -61,8 +62,7 @@ class Plan:
 
 def runs(mask: np.ndarray, first: int) -> list[list[int]]:
     """Frames of a ``(F,)`` mask as ``[[from, to], ...]``, both included."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
-    return [[int(a) + first, int(b) - 1 + first] for a, b in zip(edges[0::2], edges[1::2], strict=True)]
+    return [[start + first, stop - 1 + first] for start, stop in contacts.runs(mask)]
 
 
 def known_to_json(joints: np.ndarray, root: np.ndarray, first: int) -> dict[str, list[list[int]]]:

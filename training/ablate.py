@@ -23,7 +23,6 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from backend import features
 from backend.features import Inputs
 from backend.nn import diffusion
 from backend.nn.denoiser import Architecture, Denoiser
@@ -87,7 +86,6 @@ def _trained(config: Config, data: Path, threads: int) -> tuple[Run, float]:
     return run, time.perf_counter() - began
 
 
-@torch.inference_mode()
 def held_out(run: Run, policies: Mapping[str, float], size: int = 64, batches: int = 6) -> dict[str, float]:
     """Joint error of the averaged network on held-out windows, beside interpolation, in hip heights a hundredth."""
     source = Windows(
@@ -95,11 +93,7 @@ def held_out(run: Run, policies: Mapping[str, float], size: int = 64, batches: i
     )
     model = plain = 0.0
     for n in range(batches):
-        x, truth = run._windows(source, generators(11, n, size=size), run.config.frames)
-        at = torch.full((size,), diffusion.STEPS, device=x.base.device)
-        free = ~features.known_channels(x)
-        out = x.base + run.average.module(x, torch.zeros_like(x.base), at) * run.network.scale * free
-        a, b = (losses.loss(o, x, truth, run.config.weights)[1]["joints"] for o in (out, x.base))
+        a, b = run.one_pass_errors(source, generators(11, n, size=size))
         model, plain = model + a / batches, plain + b / batches
     return {
         "error_percent_of_hip_height": round(100 * model, 3), "interpolation": round(100 * plain, 3),

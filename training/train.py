@@ -83,15 +83,20 @@ class Run:
         filled, frame = features.localise(features.interpolate(given), jitter)
         return features.inputs(filled), losses.target(features.apply(raw, frame))
 
-    @torch.inference_mode()
     def validate(self, size: int = 64) -> float:
         """Joint error of the averaged network over the interpolation's, one pass, always the same windows."""
-        x, truth = self._windows(self.checks, generators(7, size=size), self.config.frames)
-        at = torch.full((size,), diffusion.STEPS, device=x.base.device)
+        model, plain = self.one_pass_errors(self.checks, generators(7, size=size))
+        return model / plain
+
+    @torch.inference_mode()
+    def one_pass_errors(self, source: Windows, rngs: Sequence[np.random.Generator]) -> tuple[float, float]:
+        """Joint error of the averaged network in one pass, and of the filling, hip heights."""
+        x, truth = self._windows(source, rngs, self.config.frames)
+        at = torch.full((len(rngs),), diffusion.STEPS, device=x.base.device)
         free = ~features.known_channels(x)
         out = x.base + self.average.module(x, torch.zeros_like(x.base), at) * self.network.scale * free
         model, plain = (losses.loss(o, x, truth, self.config.weights)[1]["joints"] for o in (out, x.base))
-        return model / plain
+        return model, plain
 
     def rate(self) -> float:
         """Warm-up, hold, and a last stretch down to nothing (1 - sqrt)."""

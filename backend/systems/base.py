@@ -131,8 +131,7 @@ PART_WAY = 25
 
 def observed_channels(x: Inputs) -> Tensor:
     """Which of the 135 channels are observed but not known. ``(B, T, 135)`` bool."""
-    some = x.trust > 0
-    return torch.cat((some[..., :-1].repeat_interleave(6, -1), some[..., -1:].expand(*some.shape[:2], 3)), -1)
+    return features.spread(x.trust > 0)
 
 
 def smooth(difference: Tensor, x: Inputs) -> Tensor:

@@ -165,3 +165,14 @@ def server(bundle: Path) -> Iterator[Server]:
     yield running
     if running.process.poll() is None:
         assert running.stop() == 0, "".join(running.stderr)
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Tiny convolutions on several threads of a busy machine wait for each other for minutes."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -52,3 +52,11 @@ def wait_until_idle(session: Session) -> None:
     assert session.backend.address is not None
     client = Client(Loopback(session.backend.address.port), session.backend.address.token)
     pump_until(session, lambda: not {"queued", "running"} & {k for k, n in client.health()["jobs"].items() if n})
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from blender_addon.motion.clip import Clip, rest_clip
 from blender_addon.motion.errors import FileFormatError, InvalidRequestError
 from blender_addon.motion.skeleton import INDEX
 from tests.blender_addon.characters import capture_motion, every_key, every_record, key_poses, make_person
+from tests.blender_addon.running import alive
 
 
 def swaying(frames: int = 40, fps: float = 30.0) -> Clip:
@@ -315,11 +315,3 @@ def test_nothing_is_left_enabled_and_no_process_stays(empty_file: None) -> None:
     while alive(pid):
         assert time.monotonic() < deadline, "the backend stayed"
         time.sleep(0.02)
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

@@ -16,6 +16,7 @@ import pytest
 from blender_addon import process
 from blender_addon.client import Client, Loopback
 from blender_addon.motion.errors import BackendError, JobCancelled, LimberError
+from tests.blender_addon.running import alive
 
 ROOT = Path(process.__file__).resolve().parent.parent
 
@@ -26,14 +27,6 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.02)
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 @pytest.fixture

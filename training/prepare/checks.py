@@ -14,6 +14,7 @@ import numpy as np
 
 from blender_addon.motion import rotations
 from blender_addon.motion.clip import Clip
+from blender_addon.motion.contacts import runs
 from blender_addon.motion.skeleton import INDEX, Skeleton
 
 from . import glitches
@@ -252,7 +253,7 @@ def _spans(clip: Clip, edges: set[int], finding: Finding, drawn: bool) -> list[t
         edges.add(e)
     out = np.zeros(n, bool)
     if not drawn:
-        for a, b in _runs(_changes(clip) < STILL):
+        for a, b in runs(_changes(clip) < STILL):
             if b - a >= FROZEN * clip.fps:
                 out[a + 1 : b + 1] = True
                 finding.repaired.append(
@@ -260,12 +261,6 @@ def _spans(clip: Clip, edges: set[int], finding: Finding, drawn: bool) -> list[t
                 )
     marks = sorted({0, n, *edges, *(np.flatnonzero(np.diff(out)) + 1).tolist()})
     return [(a, b) for a, b in pairwise(marks) if not out[a]]
-
-
-def _runs(flags: np.ndarray) -> list[tuple[int, int]]:
-    """Runs of True as (start, stop)."""
-    steps = np.diff(np.concatenate([[0], flags.astype(np.int8), [0]]))
-    return list(zip(np.flatnonzero(steps == 1).tolist(), np.flatnonzero(steps == -1).tolist(), strict=True))
 
 
 def _ground(clips: list[Clip]) -> float:
