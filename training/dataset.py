@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader, Dataset
 
 from backend.features import Window
 from blender_addon.motion.skeleton import INDEX, JOINTS, MIRROR
@@ -18,6 +20,8 @@ from .prepare.cache import Cache, Entry
 _MIRROR = np.array(MIRROR)
 _ARMS = [INDEX[f"{s}_{n}"] for s in ("left", "right") for n in ("shoulder", "elbow", "wrist")]
 _TRUNK = [INDEX[n] for n in ("spine1", "spine2", "spine3", "neck", "head", "left_collar", "right_collar")]
+
+Batch = TypeVar("Batch")
 
 TEMPO = 0.223
 """Largest log of the playing speed: a fifth slower to a quarter faster."""
@@ -131,3 +135,43 @@ def _normalised(weights: Mapping[str, float]) -> tuple[list[str], np.ndarray]:
     names = list(weights)
     values = np.array([weights[n] for n in names], float)
     return names, values / values.sum()
+
+
+# -- ahead of the training --------------------------------------------------------------------------
+
+
+class _Steps(Dataset[Any]):
+    """The batch of each step, by its number."""
+
+    def __init__(self, draw: Callable[[int], Any]) -> None:
+        self.draw = draw
+
+    def __getitem__(self, step: int) -> Any:
+        return self.draw(step)
+
+
+def _alone(worker: int) -> None:
+    torch.set_num_threads(1)
+
+
+def ahead(draw: Callable[[int], Batch], start: int, stop: int, workers: int) -> Iterator[Batch]:
+    """``draw(step)`` for every step from ``start`` to ``stop`` (exclusive), in order, drawn before it is needed.
+
+    Each batch follows from its step alone, so however many processes draw them, and wherever a run was
+    broken off, they are the same. The processes are forked: they share the cache's memory, and must not
+    touch a GPU. What is drawn ahead of a run that stops early is thrown away.
+
+    Args:
+        draw: makes a batch of tensors, from the step's number alone.
+        workers: processes, each two batches ahead; 0: none, drawn when asked for.
+
+    Raises:
+        Exception: what ``draw`` raised.
+    """
+    if workers < 1:
+        yield from map(draw, range(start, stop))
+        return
+    yield from DataLoader(
+        _Steps(draw), batch_size=None, sampler=range(start, stop), num_workers=workers,
+        multiprocessing_context="fork", worker_init_fn=_alone,
+    )  # fmt: skip

@@ -23,7 +23,7 @@ from training import losses
 from training.__main__ import main
 from training.config import PRESETS
 from training.corruption import CORRUPTIONS
-from training.dataset import Windows, generators
+from training.dataset import Windows, ahead, generators
 from training.prepare import cache
 from training.train import Run, averaged, train
 
@@ -240,6 +240,26 @@ def test_a_source_without_clips_is_named(data: Path) -> None:
     found = cache.load(data)
     with pytest.raises(ValueError, match="'lafan'"):
         Windows(found, found.select("train"), {"cmu": 1.0, "lafan": 1.0}, {"sparse": 1.0})
+
+
+def test_batches_drawn_ahead_by_processes_are_those_of_their_steps(data: Path) -> None:
+    found = cache.load(data)
+    source = Windows(found, found.select("train"), PRESETS["pose"].sources, {"partial": 0.5, "jitter": 0.5})
+
+    def draw(step: int) -> tuple[features.Window, features.Window]:
+        if step == 9:
+            raise ArithmeticError("no such step")
+        return source.batch(generators(3, step, size=6), 24)
+
+    alone = list(ahead(draw, 0, 8, workers=0))
+    resumed = list(ahead(draw, 3, 8, workers=2))
+    assert len(alone) == 8
+    for a, b in zip(alone[3:], resumed, strict=True):
+        for x, y in zip(a, b, strict=True):
+            assert equal(vars(x), vars(y))
+    assert not torch.equal(alone[3][0].root, alone[4][0].root)
+    with pytest.raises(ArithmeticError, match="no such step"):
+        list(ahead(draw, 8, 10, workers=1))
 
 
 @pytest.mark.parametrize("policy", sorted(CORRUPTIONS))

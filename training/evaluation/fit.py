@@ -16,6 +16,17 @@ _CHILDREN = [[c for c, p in enumerate(PARENTS) if p == j] for j in range(len(PAR
 _ENDS = [j for j, children in enumerate(_CHILDREN) if not children]
 
 
+def _levels() -> list[list[int]]:
+    """Joints that have children, by their distance from the root: limbs side by side go at once."""
+    depth = [0] * len(PARENTS)
+    for j, parent in enumerate(PARENTS):
+        depth[j] = depth[parent] + 1 if parent >= 0 else 0
+    return [[j for j, d in enumerate(depth) if d == k and _CHILDREN[j]] for k in range(max(depth))]
+
+
+_LEVELS = _levels()
+
+
 def to_positions(clip: Clip, positions: ArrayLike) -> Clip:
     """The clip bent so that its joints come close to ``positions`` ``(F, 22, 3)``; see :func:`fit`."""
     local = fit(clip.rotations, clip.root_positions, clip.skeleton.offsets, positions)
@@ -41,23 +52,29 @@ def fit(local: ArrayLike, root: ArrayLike, offsets: ArrayLike, positions: ArrayL
         ``(..., 22, 4)``.
     """
     target, local = np.asarray(positions, np.float64), np.asarray(local, np.float64)
-    bones = np.array(np.broadcast_to(offsets, target.shape))
-    bones[..., 0, :] = root
-    turned, _ = kinematics.forward(PARENTS, local, bones)
+    bones = np.broadcast_to(offsets, target.shape)
+    turned = local.copy()
+    for joints in _LEVELS:  # global rotations to start from; joints without children need none
+        below = [c for j in joints for c in _CHILDREN[j] if _CHILDREN[c]]
+        above = turned[..., [PARENTS[c] for c in below], :]
+        turned[..., below, :] = rotations.multiply(above, local[..., below, :])
     placed = np.empty_like(target)
     placed[..., 0, :] = target[..., 0, :]
-    for j, children in enumerate(_CHILDREN):
-        here = placed[..., j, :]
-        if len(children) == 1:
-            now = rotations.rotate(turned[..., j, :], bones[..., children[0], :])
-            swing = rotations.between(now, target[..., children[0], :] - here)
-            turned[..., j, :] = rotations.multiply(swing, turned[..., j, :])
-        elif children:
-            turned[..., j, :] = _nearest(
-                bones[..., children, :], target[..., children, :] - here[..., None, :]
-            )
-        for c in children:
-            placed[..., c, :] = here + rotations.rotate(turned[..., j, :], bones[..., c, :])
+    for joints in _LEVELS:
+        single = [j for j in joints if len(_CHILDREN[j]) == 1]
+        if single:
+            ends, start = [_CHILDREN[j][0] for j in single], turned[..., single, :]
+            now = rotations.rotate(start, bones[..., ends, :])
+            swing = rotations.between(now, target[..., ends, :] - placed[..., single, :])
+            turned[..., single, :] = rotations.multiply(swing, start)
+        for j in [j for j in joints if len(_CHILDREN[j]) > 1]:
+            ends = _CHILDREN[j]
+            turned[..., j, :] = _nearest(bones[..., ends, :], target[..., ends, :] - placed[..., j, None, :])
+        below = [c for j in joints for c in _CHILDREN[j]]
+        above = [PARENTS[c] for c in below]
+        placed[..., below, :] = placed[..., above, :] + rotations.rotate(
+            turned[..., above, :], bones[..., below, :]
+        )
     found = kinematics.local_rotations(PARENTS, turned)
     found[..., _ENDS, :] = local[..., _ENDS, :]
     return found
