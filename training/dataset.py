@@ -84,9 +84,7 @@ class Windows:
             entry = self.groups[source][rng.choice(len(self.chances[source]), p=self.chances[source])]
             n = min(frames, entry.length)
             rotations[b, :n], roots[b, :n] = self._stretch(rng, entry, n)
-            offsets[b] = self.cache.skeletons[entry.skeleton]
-            offsets[b, _ARMS] *= rng.uniform(0.88, 1.12)
-            offsets[b, _TRUNK] *= rng.uniform(0.88, 1.12)
+            offsets[b] = resized(rng, self.cache.skeletons[entry.skeleton])
             if rng.random() < 0.5:
                 rotations[b] = rotations[b][:, _MIRROR] * np.array([1, 1, -1, -1], np.float32)
                 roots[b] *= np.array([-1, 1, 1], np.float32)
@@ -129,6 +127,14 @@ class Windows:
         q = a + (b - a) * t[..., None]  # neighbouring frames are close: the chord is as good as the arc
         q /= np.linalg.norm(q, axis=-1, keepdims=True)
         return q, placed[before] + (placed[before + 1] - placed[before]) * t
+
+
+def resized(rng: np.random.Generator, offsets: np.ndarray) -> np.ndarray:
+    """Another body: arms and trunk each up to 12 % longer or shorter. ``(22, 3) -> (22, 3)``."""
+    out = offsets.copy()
+    out[_ARMS] *= rng.uniform(0.88, 1.12)
+    out[_TRUNK] *= rng.uniform(0.88, 1.12)
+    return out
 
 
 def _normalised(weights: Mapping[str, float]) -> tuple[list[str], np.ndarray]:

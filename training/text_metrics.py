@@ -23,58 +23,58 @@ TOP = (1, 2, 3)
 # -- does the motion show what the text says? ------------------------------------------------------------
 
 
-def pools(captions: Sequence[str], size: int = POOL, seed: int = 0) -> NDArray[np.intp]:
-    """Groups of ``size`` items with ``size`` different captions, every item in at most one: ``(P, size)``.
+def pools(
+    alike: ArrayLike, meanings: ArrayLike, near: int | None = None, size: int = POOL, seed: int = 0
+) -> NDArray[np.intp]:
+    """For each of N motions ``size - 1`` wrong answers out of M texts, each of another meaning. ``(N, size - 1)``.
 
-    Captions repeat (a walk is a walk): two of one wording in a pool would count a right answer as wrong.
-    Wordings are compared without case and outer spaces. Items left over are dropped.
+    Captions repeat (a walk is a walk): two of one meaning in a pool would count a right answer as wrong. So
+    each motion has a pool of its own: its text, and texts that are not alike, drawn at random.
+
+    Args:
+        alike: ``(N, M)``, texts that are no wrong answer to a motion.
+        meanings: ``(M,)``, equal for texts of one meaning: a pool has at most one of them.
+        near: the first so many texts are taken before the others (those of the measured clips, before
+            training captions that fill pools up); None: all alike.
 
     Raises:
-        ValueError: not even one pool.
+        ValueError: not enough texts for a motion's pool.
     """
-    waiting: dict[str, list[int]] = {}
-    order = np.random.default_rng(seed).permutation(len(captions))
-    for i in map(int, order):
-        waiting.setdefault(captions[i].strip().casefold(), []).append(i)
-    if len(waiting) < size:
-        raise ValueError(f"{len(waiting)} different captions, a pool needs {size}")
-    found = []
-    while len(waiting) >= size:
-        # the commonest captions first (ties as drawn), so that few are left over
-        chosen = sorted(waiting, key=lambda c: -len(waiting[c]))[:size]
-        found.append([waiting[c].pop() for c in chosen])
-        waiting = {c: rest for c, rest in waiting.items() if rest}
-    return np.array(found)
+    alike, meanings = np.asarray(alike, bool), np.asarray(meanings)
+    rng, found = np.random.default_rng(seed), []
+    far = np.arange(len(meanings)) >= (len(meanings) if near is None else near)
+    for row in alike:
+        order = np.lexsort((rng.random(len(meanings)), far))
+        order = order[~row[order]]
+        _, first = np.unique(meanings[order], return_index=True)
+        chosen = order[np.sort(first)][: size - 1]
+        if len(chosen) < size - 1:
+            raise ValueError(f"{len(chosen) + 1} different captions, a pool needs {size}")
+        found.append(chosen)
+    return np.array(found, np.intp).reshape(-1, size - 1)
 
 
 def retrieval(
-    texts: ArrayLike, motions: ArrayLike, groups: ArrayLike, top: Sequence[int] = TOP
+    motions: ArrayLike, texts: ArrayLike, others: ArrayLike, wrong: ArrayLike, top: Sequence[int] = TOP
 ) -> NDArray[np.bool_]:
-    """R-precision, an answer an item: is the motion's own text among its ``k`` nearest of the pool?
+    """R-precision, an answer a motion: is its own text among the ``k`` nearest of its pool?
 
     Guo et al. 2022 ("Generating Diverse and Natural 3D Human Motions from Text"): Euclidean distance from a
     motion to the texts of its pool. Ties count against the motion. R@k is the mean of a column.
 
     Args:
-        texts, motions: ``(N, D)``, row by row belonging together.
-        groups: ``(P, S)`` from :func:`pools`.
+        motions, texts: ``(N, D)``, row by row belonging together.
+        others: ``(M, D)``, what pools are drawn from; wrong: ``(N, S)`` from :func:`pools`.
         top: the values of k.
 
     Returns:
-        ``(P * S, len(top))``, pools one after the other.
+        ``(N, len(top))``.
     """
-    texts, motions, groups = (
-        np.asarray(texts, np.float64),
-        np.asarray(motions, np.float64),
-        np.asarray(groups),
-    )
-    found = []
-    for g in groups:
-        distance = _distances(motions[g], texts[g])
-        own = np.diag(distance)[:, None]
-        rank = (distance <= own).sum(1)  # 1: nothing else is as near
-        found.append(rank[:, None] <= np.asarray(top))
-    return np.concatenate(found)
+    motions, others = np.asarray(motions, np.float64), np.asarray(others, np.float64)
+    own = matching_distances(texts, motions)
+    distance = np.linalg.norm(others[np.asarray(wrong, np.intp)] - motions[:, None], axis=-1)  # (N, S)
+    rank = 1 + (distance <= own[:, None]).sum(1)
+    return rank[:, None] <= np.asarray(top)
 
 
 def matching_distances(texts: ArrayLike, motions: ArrayLike) -> Array:
@@ -141,15 +141,29 @@ def _root(s: Array) -> Array:
     return np.matmul(vectors * np.sqrt(np.clip(values, 0, None)), vectors.T)
 
 
-def fid_floor(real: ArrayLike, rounds: int = 20, seed: int = 0) -> Array:
-    """FID between random halves of the real embeddings ``(rounds,)``: what no model can get below.
+def fid_halves(real: ArrayLike, made: ArrayLike, rounds: int = 20, seed: int = 0) -> Array:
+    """FID between a random half of the real and as many of the made ones ``(rounds,)``: beside :func:`fid_floor`."""
+    x, y, rng = np.asarray(real, np.float64), np.asarray(made, np.float64), np.random.default_rng(seed)
+    half = min(len(x), len(y)) // 2
+    orders = [(rng.permutation(len(x))[:half], rng.permutation(len(y))[:half]) for _ in range(rounds)]
+    return np.array([fid(x[a], y[b]) for a, b in orders])
 
-    Halves are half as many: compare with the FID of N / 2 made ones.
-    """
+
+def fid_floor(real: ArrayLike, rounds: int = 20, seed: int = 0) -> Array:
+    """FID between random halves of the real embeddings ``(rounds,)``: what no model can get below."""
+    return np.array([fid(a, b) for a, b in _halves(real, rounds, seed)])
+
+
+def kid_floor(real: ArrayLike, rounds: int = 20, seed: int = 0) -> Array:
+    """KID between random halves of the real embeddings ``(rounds,)``: about 0, and how far from it by chance."""
+    return np.array([kid(a, b) for a, b in _halves(real, rounds, seed)])
+
+
+def _halves(real: ArrayLike, rounds: int, seed: int) -> list[tuple[Array, Array]]:
     x, rng = np.asarray(real, np.float64), np.random.default_rng(seed)
     half = len(x) // 2
     orders = [rng.permutation(len(x)) for _ in range(rounds)]
-    return np.array([fid(x[o[:half]], x[o[half : 2 * half]]) for o in orders])
+    return [(x[o[:half]], x[o[half : 2 * half]]) for o in orders]
 
 
 # -- how much does it vary, and does it only remember? -------------------------------------------------------

@@ -10,9 +10,6 @@ from hypothesis import strategies as st
 from tests.motion.strategies import seeds
 from training import bootstrap, text_metrics
 
-LETTERS = [f"caption {k}" for k in range(40)]
-
-
 def gaussian(rng: np.random.Generator, count: int, mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     """Samples whose mean and covariance are exactly these."""
     x = rng.normal(size=(count, len(mean)))
@@ -23,45 +20,55 @@ def gaussian(rng: np.random.Generator, count: int, mean: np.ndarray, deviation: 
 
 class TestPools:
     @given(seeds, st.integers(2, 6))
-    def test_have_different_captions_and_no_item_twice(self, seed: int, size: int) -> None:
+    def test_have_different_meanings_and_nothing_alike(self, seed: int, size: int) -> None:
         rng = np.random.default_rng(seed)
-        captions = [LETTERS[k] for k in rng.integers(8, size=60)]
-        groups = text_metrics.pools(captions, size, seed)
-        assert len(np.unique(groups)) == groups.size
-        for g in groups:
-            assert len({captions[i] for i in g}) == size
+        meanings = rng.permutation(np.append(np.arange(8), rng.integers(8, size=30)))
+        own = meanings[:20]
+        alike = own[:, None] == meanings
+        wrong = text_metrics.pools(alike, meanings, None, size, seed)
+        assert wrong.shape == (20, size - 1)
+        for mine, row in zip(own, wrong, strict=True):
+            found = {*meanings[row].tolist(), mine}
+            assert len(found) == size
 
-    def test_use_everything_where_they_can(self) -> None:
-        assert text_metrics.pools(LETTERS[:32] * 3).size == 96
+    def test_take_what_is_near_first(self) -> None:
+        meanings = np.arange(10)
+        alike = np.eye(4, 10, dtype=bool)
+        wrong = text_metrics.pools(alike, meanings, 4, 6, 0)
+        for mine, row in enumerate(wrong):
+            assert set(row.tolist()) >= set(range(4)) - {mine}
+            assert (row >= 4).sum() == 2
+        assert len({tuple(sorted(r[r >= 4])) for r in wrong}) > 1, "drawn, not always the same"
 
-    def test_wordings_differ_by_more_than_case(self) -> None:
-        with pytest.raises(ValueError, match="1 different"):
-            text_metrics.pools(["A walk", "a walk "], 2)
+    def test_say_when_there_is_not_enough_to_choose_from(self) -> None:
+        with pytest.raises(ValueError, match="2 different captions, a pool needs 3"):
+            text_metrics.pools([[True, False, False]], [0, 1, 1], None, 3)
 
 
 class TestRetrieval:
-    groups = np.arange(64).reshape(2, 32)
+    wrong = np.array([[j for j in range(32) if j != i] for i in range(32)])
 
     def test_own_texts_are_found(self) -> None:
-        x = np.random.default_rng(0).normal(size=(64, 16))
-        assert text_metrics.retrieval(x, x, self.groups).all()
+        x = np.random.default_rng(0).normal(size=(32, 16))
+        assert text_metrics.retrieval(x, x, x, self.wrong).all()
 
     def test_chance_is_k_of_32(self) -> None:
         rng = np.random.default_rng(1)
-        groups = np.arange(6400).reshape(200, 32)
-        hits = text_metrics.retrieval(rng.normal(size=(6400, 8)), rng.normal(size=(6400, 8)), groups)
+        wrong = np.concatenate([self.wrong + 32 * k for k in range(200)])
+        motions, texts = rng.normal(size=(2, 6400, 8))
+        hits = text_metrics.retrieval(motions, texts, texts, wrong)
         np.testing.assert_allclose(hits.mean(0), np.array([1, 2, 3]) / 32, atol=0.01)
 
     def test_a_text_that_is_second_nearest_is_found_from_two_on(self) -> None:
         texts = np.arange(32.0)[:, None] * 10
         motions = texts + 6  # nearer to the next text, but for the last, which has none
-        hits = text_metrics.retrieval(texts, motions, np.arange(32)[None])
+        hits = text_metrics.retrieval(motions, texts, texts, self.wrong)
         assert hits[:-1].tolist() == [[False, True, True]] * 31
         assert hits[-1].all()
 
     def test_ties_are_no_answers(self) -> None:
         same = np.ones((32, 4))
-        assert not text_metrics.retrieval(same, same, np.arange(32)[None]).any()
+        assert not text_metrics.retrieval(same, same, same, self.wrong).any()
 
     def test_distances_of_pairs(self) -> None:
         texts = np.zeros((2, 2))
@@ -132,6 +139,14 @@ class TestFID:
         few, many = text_metrics.fid_floor(x[:200]), text_metrics.fid_floor(x)
         assert few.shape == (20,)
         assert few.mean() > 5 * many.mean() > 0
+
+    def test_halves_of_the_same_motion_lie_at_the_floor_and_of_other_above(self) -> None:
+        rng = np.random.default_rng(3)
+        x, y = rng.normal(size=(2, 600, 8))
+        floor, same = text_metrics.fid_floor(x).mean(), text_metrics.fid_halves(x, y).mean()
+        assert same == pytest.approx(floor, rel=0.15)
+        assert text_metrics.fid_halves(x, y + 1).mean() == pytest.approx(8 + floor, rel=0.1)
+        assert abs(text_metrics.kid_floor(x, 100).mean()) < 0.02 < text_metrics.kid(x, y + 1)
 
 
 class TestVariety:

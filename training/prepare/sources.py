@@ -21,6 +21,7 @@ class Source:
             training takes where the collection repeats itself; a weaker test).
         tests: groups that are test groups by the collection's own protocol; empty: drawn.
         note: what else has to be known of its motion.
+        written: its sentences were written by people, each in words of their own, not made from names.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Source:
     takes: int
     tests: frozenset[str] = frozenset()
     note: str = ""
+    written: bool = False
 
 
 def _bandai(stem: str) -> str:
@@ -77,7 +79,7 @@ SOURCES = {
     s.name: s
     for s in (
         Source("cmu", "CMU Graphics Lab Motion Capture Database: free for research and commercial use, raw "
-               "data not to be resold; mocap.cs.cmu.edu, NSF EIA-0196217", True, _cmu, 25, 0),
+               "data not to be resold; mocap.cs.cmu.edu, NSF EIA-0196217", True, _cmu, 25, 0, written=True),
         Source("reactidle", "ReActIdle: MIT (arXiv 2509.05023)", True, lambda stem: stem.split("_")[0], 15, 0),
         Source("bandai_namco", "Bandai Namco Research Motion Dataset: CC BY-NC 4.0 (arXiv 2306.08861)",
                False, _bandai, 8, 6),
@@ -91,7 +93,7 @@ SOURCES = {
                "their own", False, _subject, 10, 0),
         Source("humanml3d", "HumanML3D: texts MIT; motion from AMASS and HumanAct12, non-commercial research "
                "only", False, _human, 10, 0,
-               note="joint rotations are recovered from joint positions: limb twists are a guess"),
+               note="joint rotations are recovered from joint positions: limb twists are a guess", written=True),
     )
 }  # fmt: skip
 
