@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..motion import contacts, fingers, foot_lock, retarget, root_motion, rotations
+from ..motion import broad_hips, contacts, fingers, foot_lock, retarget, root_motion, rotations
 from ..motion.clip import Clip
 from ..motion.errors import InvalidRequestError
 from ..motion.retarget import Rig
@@ -76,7 +76,7 @@ def convert(source: Source, rig: Rig, options: Options) -> Converted:
     shown = plain
     if options.feet == "lock":
         skated = contacts.skating(p[:, list(contacts.BALLS)], found.toe, there.fps, there.hip_height)
-        shown = foot_lock.lock_enough(plain, found, skated)
+        shown = foot_lock.lock_enough(broad_hips.steadied(plain, there.skeleton), found, skated)
     measures = measure(there, p, found, plain, shown)
     if options.in_place:
         shown = root_motion.in_place(shown)

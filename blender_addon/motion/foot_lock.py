@@ -23,7 +23,7 @@ FADE = 0.13
 """Seconds in which a correction comes and goes."""
 FARTHEST = 0.12
 """Of the hip height: no standing foot is raised or lowered farther."""
-SLACK = 0.006
+SLACK = 0.0045
 """Of the hip height, half a centimetre: what a foot may be too high or too deep. A straight leg has to
 bend by 10 degrees to be half a centimetre shorter, and nobody sees that half."""
 PLAY = (0.01, 0.02, 0.04, 0.07, 0.12)
@@ -37,6 +37,14 @@ REACH = 0.9995
 """Of the leg: as straight as a leg may become by a correction."""
 STRAIGHT = np.radians(4.0)
 """A leg bent less than this says nothing about the direction in which its knee bends."""
+FARTHER_BACK = np.radians(2.0)
+"""A knee that the capture bent backwards is bent no farther than this beyond it."""
+BENT = (np.radians(12.0), np.radians(30.0))
+"""From the first to the second, bending a knee becomes a cheap way to reach exactly."""
+DEEPEST = SLACK + 0.001
+"""Of the hip height: no sole that could be raised is left deeper under the ground."""
+SPARE = 0.003
+"""Of the hip height: how much too near or too far the ankle of a leg that is all but straight may stay."""
 
 
 def lock(clip: Clip, contacts: Contacts, ground: float = 0.0, play: float = PLAY[0]) -> Clip:
@@ -49,24 +57,7 @@ def lock(clip: Clip, contacts: Contacts, ground: float = 0.0, play: float = PLAY
         play: of the hip height: how far a foot may be kept from where it would be. A foot that
             creeps farther while it stands goes along, late.
     """
-    if len(clip) < 3:
-        return clip
-    q, p = clip.forward()
-    hip = clip.hip_height
-    points = soles(clip.skeleton, q, p)
-    rise = settle(points[..., 1].min(-1) - ground, contacts.foot, clip.fps, hip)[:, None] * UP
-    p, points = p + rise[:, None], points + rise[:, None, None]
-    moves = np.stack([
-        corrections(points[:, k], Stance(contacts.heel[:, k], contacts.toe[:, k], contacts.under[:, k]),
-                    clip.fps, ground, hip, play)
-        for k in range(len(SIDES))
-    ], 1)  # fmt: skip
-    sink = _sink(p, moves, clip.fps, hip)
-    down = -sink[:, None] * UP
-    local, root = clip.rotations.copy(), clip.root_positions + rise + down
-    for k, side in enumerate(SIDES):
-        _bend_leg(side, local, q, p, down, moves[:, k])
-    return replace(clip, rotations=local, root_positions=root)
+    return clip if len(clip) < 3 else _locked(clip, _settled(clip, contacts, ground), contacts, ground, play)
 
 
 def lock_enough(clip: Clip, contacts: Contacts, skated: float, ground: float = 0.0) -> Clip:
@@ -78,14 +69,61 @@ def lock_enough(clip: Clip, contacts: Contacts, skated: float, ground: float = 0
     Args:
         skated: the source's own skating, see :func:`.contacts.skating`.
     """
-    out = clip
+    if len(clip) < 3:
+        return clip
+    out, settled = clip, _settled(clip, contacts, ground)
     for play in PLAY:
-        out = lock(clip, contacts, ground, play)
+        out = _locked(clip, settled, contacts, ground, play)
         balls = out.positions()[:, list(BALLS)]
         now = skating(balls, contacts.toe, clip.fps, clip.hip_height)
         if not now > ENOUGH * skated:  # nothing stands: not a number
             break
     return out
+
+
+@dataclass(frozen=True, eq=False)
+class _Settled:
+    """A clip with its hips at the height of its standing feet: orientations ``(F, 22, 4)``, places
+    ``(F, 22, 3)``, sole points ``(F, 2, 3, 3)``, and by how much that raised it ``(F, 3)``."""
+
+    q: Array
+    p: Array
+    points: Array
+    rise: Array
+
+
+def _settled(clip: Clip, contacts: Contacts, ground: float) -> _Settled:
+    q, p = clip.forward()
+    points = soles(clip.skeleton, q, p)
+    lowest = points[..., 1].min(-1) - ground
+    rise = settle(lowest, contacts.foot, clip.fps, clip.hip_height)[:, None] * UP
+    return _Settled(q, p + rise[:, None], points + rise[:, None, None], rise)
+
+
+def _locked(clip: Clip, body: _Settled, contacts: Contacts, ground: float, play: float) -> Clip:
+    hip = clip.hip_height
+    moves = np.stack([
+        corrections(body.points[:, k], Stance(contacts.heel[:, k], contacts.toe[:, k], contacts.under[:, k]),
+                    clip.fps, ground, hip, play)
+        for k in range(len(SIDES))
+    ], 1)  # fmt: skip
+    sink = _sink(body.p, moves, clip.fps, hip)
+    down = -sink[:, None] * UP
+    local, root = clip.rotations.copy(), clip.root_positions + body.rise + down
+    for k, side in enumerate(SIDES):
+        _bend_leg(side, local, body.q, body.p, down, moves[:, k], hip)
+    return _above(replace(clip, rotations=local, root_positions=root), contacts, ground)
+
+
+def _above(clip: Clip, contacts: Contacts, ground: float) -> Clip:
+    """Raise the hips where a foot is still under the ground: a leg that is straight cannot be shorter."""
+    hip = clip.hip_height
+    lowest = np.where(contacts.under, np.inf, soles(clip.skeleton, *clip.forward())[..., 1].min(-1)).min(1)
+    deep = np.maximum(0, ground - DEEPEST * hip - lowest)
+    if not deep.any():
+        return clip
+    rise = eased_maximum(np.minimum(deep, SINK * hip), max(1, round(FADE * clip.fps)))
+    return replace(clip, root_positions=clip.root_positions + rise[:, None] * UP)
 
 
 def stand(clip: Clip, contacts: Contacts, ground: float = 0.0) -> Clip:
@@ -225,7 +263,7 @@ def eased_maximum(x: Array, width: int) -> Array:
     return np.lib.stride_tricks.sliding_window_view(highest, window).mean(-1)
 
 
-def _bend_leg(side: str, local: Array, q: Array, p: Array, down: Array, move: Array) -> None:
+def _bend_leg(side: str, local: Array, q: Array, p: Array, down: Array, move: Array, size: float) -> None:
     """Turn hip and knee so that the ankle gets to its place; the foot keeps its orientation."""
     hip, knee, ankle = (INDEX[f"{side}_{b}"] for b in ("hip", "knee", "ankle"))
     at = np.linalg.norm(move - down, axis=1) > 1e-7
@@ -234,18 +272,30 @@ def _bend_leg(side: str, local: Array, q: Array, p: Array, down: Array, move: Ar
     shift = down[at]
     hinge = rotations.rotate(q[at, hip], np.array([1.0, 0, 0]))
     first, second = knee_ik(p[at, hip] + shift, p[at, knee] + shift, p[at, ankle] + shift,
-                            p[at, ankle] + move[at], hinge)  # fmt: skip
+                            p[at, ankle] + move[at], hinge, SPARE * size)  # fmt: skip
     thigh, shin = rotations.multiply(first, q[at, hip]), rotations.multiply(second, q[at, knee])
     local[at, hip] = rotations.multiply(rotations.inverse(q[at, 0]), thigh)
     local[at, knee] = rotations.multiply(rotations.inverse(thigh), shin)
     local[at, ankle] = rotations.multiply(rotations.inverse(shin), q[at, ankle])
 
 
-def knee_ik(root: Array, middle: Array, end: Array, target: Array, hinge: Array) -> tuple[Array, Array]:
+def knee_ik(root: Array, middle: Array, end: Array, target: Array, hinge: Array,
+            slack: float = 0.0) -> tuple[Array, Array]:  # fmt: skip
     """:func:`.kinematics.two_bone_ik` for joints that bend one way only, about ``hinge``.
 
     A leg that is all but straight, or bent backwards by the noise of its capture, would be folded
     backwards by the plain formula: its bend axis is blended with, and never against, the hinge.
+
+    Args:
+        root, middle, end: ``(..., 3)`` hip, knee and ankle as they are.
+        target: ``(..., 3)`` where the ankle should be.
+        hinge: ``(..., 3)`` axis of the knee.
+        slack: metres by which the ankle may stay too near or too far where the leg is all but
+            straight: there a millimetre costs degrees. With any, a leg that the capture bent
+            backwards stays as it is rather than flip.
+
+    Returns:
+        World-space rotations ``(..., 4)`` that premultiply thigh and shin.
     """
     upper, lower = middle - root, end - middle
     a, b = np.linalg.norm(upper, axis=-1), np.linalg.norm(lower, axis=-1)
@@ -257,11 +307,19 @@ def knee_ik(root: Array, middle: Array, end: Array, target: Array, hinge: Array)
     trust = np.where(right_way, smooth(bent / STRAIGHT - 0.5), 0.0)[..., None]
     axis = rotations.normalize((1 - trust) * flat + trust * rotations.normalize(across))
     reach = np.linalg.norm(target - root, axis=-1)
-    wanted = np.clip(reach, np.abs(a - b) + 1e-9, np.maximum(a + b - 1e-9, 0))
     # upper . R(angle) lower = size cos(angle + now), since the axis is square to the upper bone
     cosine, sine = (upper * lower).sum(-1), (across * axis).sum(-1)
     now, size = np.arctan2(sine, cosine), np.hypot(sine, cosine)
+    present = np.linalg.norm(end - root, axis=-1)
+    spare = slack * (1 - smooth((np.abs(now) - BENT[0]) / (BENT[1] - BENT[0])))
+    reach = present + np.sign(reach - present) * np.maximum(np.abs(reach - present) - spare, 0)
+    wanted = np.clip(reach, np.abs(a - b) + 1e-9, np.maximum(a + b - 1e-9, 0))
     then = np.arccos(np.clip((wanted**2 - a * a - b * b) / np.maximum(2 * size, 1e-18), -1, 1))
+    if slack > 0:
+        kept = np.minimum(then, np.abs(now) + FARTHER_BACK)
+        missed = np.sqrt(a * a + b * b + 2 * size * np.cos(kept)) - wanted
+        back = smooth(-now / STRAIGHT) * (1 - smooth(missed / slack - 1))
+        then = (1 - back) * then - back * kept
     bend = rotations.from_axis_angle(axis * (then - now)[..., None])
     swing = rotations.between(middle + rotations.rotate(bend, lower) - root, target - root)
     return swing, rotations.multiply(swing, bend)

@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from blender_addon.motion import bone_maps, contacts, fingers, foot_lock, retarget, root_motion, rotations
+from blender_addon.motion import (
+    bone_maps,
+    broad_hips,
+    contacts,
+    fingers,
+    foot_lock,
+    retarget,
+    root_motion,
+    rotations,
+)
 from blender_addon.motion.bone_maps import BoneMap
 from blender_addon.motion.clip import Clip, rest_clip
 from blender_addon.motion.skeleton import CANONICAL, INDEX, JOINTS, PARENTS, Skeleton, canonical
@@ -128,6 +137,61 @@ def test_knees_reach_and_bend_forwards(seed: int) -> None:
     np.testing.assert_allclose(end, target, atol=2e-6)
     hinge = rotations.rotate(first, np.broadcast_to([1.0, 0, 0], (8, 3)))
     assert ((np.cross(at - hip, end - at) * hinge).sum(-1) > -1e-9).all()
+
+
+@pytest.mark.parametrize("back", [6.0, 12.0])
+def test_knees_that_the_capture_bent_backwards_do_not_flip(back: float) -> None:
+    """Half a centimetre of correction used to turn such legs by 20 degrees and more."""
+    clip = rest_clip(60)
+    local = clip.rotations.copy()
+    bend = rotations.from_axis_angle(np.radians([-back, 0.0, 0.0]))
+    for side in ("left", "right"):
+        local[:, INDEX[f"{side}_knee"]] = bend
+    sway = np.linspace(0, 0.04, 60)[:, None] * np.array([1.0, 0.0, 0.0])  # feet that creep by 4 cm
+    clip = replace(clip, rotations=local, root_positions=clip.root_positions + sway)
+    stands = np.ones((60, 2), bool)
+    found = contacts.Contacts(stands, stands, 0.0, np.zeros((60, 2), bool))
+    locked = foot_lock.lock(clip, found, play=0.04)
+    assert skated(locked, found) < 0.2 * skated(clip, found)
+    target = retarget.make_rig(CANONICAL, bone_maps.find(CANONICAL))
+    a, b = (retarget.limb_directions(retarget.from_canonical(c, target), target) for c in (clip, locked))
+    assert np.degrees(np.arccos(np.clip((a * b).sum(-1), -1, 1))).max() < 4.0
+    assert contacts.penetration(locked.skeleton, *locked.forward()) < 0.01
+
+
+# -- broad hips -------------------------------------------------------------------------------------
+
+
+def broad(share: float) -> Clip:
+    """A walk that rolls and turns its pelvis, on hips ``share`` times as broad."""
+    clip, _ = walk()
+    offsets = np.array(clip.skeleton.offsets)
+    for joint in ("left_hip", "right_hip"):
+        offsets[INDEX[joint], 0] *= share
+    local = clip.rotations.copy()
+    t = np.linspace(0, 12, len(clip))
+    local[:, 0] = rotations.from_axis_angle(np.stack([0 * t, 0.2 * np.sin(t), 0.15 * np.cos(t)], 1))
+    return replace(clip, skeleton=canonical(offsets), rotations=local)
+
+
+def test_broad_hips_swing_in_proportion_and_limbs_stay_where_they_point() -> None:
+    clip = broad(2.5)
+    out = broad_hips.steadied(clip, CANONICAL)
+    (q, _), (made, _) = clip.forward(), out.forward()
+    line = lambda x: rotations.rotate(x[:, 0], np.array([1.0, 0, 0]))  # noqa: E731
+    assert np.abs(line(made)[:, 1]).max() == pytest.approx(0.5 * np.abs(line(q)[:, 1]).max(), rel=0.02)
+    rest = [INDEX[j] for j in ("left_hip", "right_knee", "spine1", "left_wrist", "head")]
+    assert np.degrees(rotations.angle_between(q[:, rest], made[:, rest])).max() < 1e-4
+    np.testing.assert_array_equal(out.root_positions, clip.root_positions)
+
+
+def test_alike_hips_and_bodies_on_their_side_stay_as_they_are() -> None:
+    alike = broad(1.2)
+    assert broad_hips.steadied(alike, CANONICAL) is alike
+    clip = broad(2.5)
+    lying = clip.moved(rotations.from_axis_angle([0.0, 0.0, 1.4]), [0.0, 0.0, 0.0])
+    out = broad_hips.steadied(lying, CANONICAL)
+    assert np.degrees(rotations.angle_between(out.rotations, lying.rotations)).max() < 1e-4
 
 
 @given(
