@@ -25,7 +25,8 @@ from backend.systems.base import System
 from blender_addon.motion import constraints
 from blender_addon.motion.clip import Clip
 
-from .evaluation import complete, inbetween, material, refine
+from . import evaluator
+from .evaluation import complete, inbetween, material, minimal_pairs, refine, text
 from .evaluation.inbetween import GAPS
 from .evaluation.material import OFFSET, PAST, SETS, Row, load, windows
 from .evaluation.methods import Columns, deliver
@@ -36,7 +37,8 @@ from .prepare.cache import Cache
 __all__ = ["GAPS", "OFFSET", "PAST", "SETS", "TASKS", "columns", "default_system", "evaluate", "load", "markdown",
            "samples", "summary", "timed", "windows", "write"]  # fmt: skip
 
-TASKS = ("inbetween", "complete", "refine")
+TASKS = ("inbetween", "complete", "refine", text.TASK)
+HELD_OUT = ("test", "takes")
 
 
 def columns(bundle: Path, beside: Sequence[Path] = ()) -> dict[str, System]:
@@ -90,7 +92,19 @@ def evaluate(cache: Cache, systems: Mapping[str, System], sets: Sequence[str] | 
                 table.setdefault(key, {})
                 if cells:
                     table[key][name] = cells
+        if text.TASK in chosen:
+            table["pairs"] = {"prompts": _pairs(cache, runs)}
     return table
+
+
+def _pairs(cache: Cache, runs: Columns) -> dict[str, Any]:
+    """Minimal pairs: kind -> who -> judge, beside real clips of those prompts."""
+    judges = {name: evaluator.installed(name) for name in evaluator.SHAPES}
+    generate = {name: text.prompted(method) for name, method in runs.able(text.TASK).items()}
+    found = minimal_pairs.evaluate(generate, judges, minimal_pairs.embedder(cache))
+    for kind, cells in minimal_pairs.truth(cache, HELD_OUT, judges).items():
+        found[kind]["truth"] = cells["truth"]
+    return found
 
 
 def samples(
@@ -123,6 +137,10 @@ def _row(
         found.append(("complete", complete.evaluate(cache, row, runs, most)))
     if "refine" in tasks:
         found.append(("refine", refine.evaluate(cache, row, runs, most)))
+    if text.TASK in tasks:
+        judges = {n: evaluator.installed(n) for n in evaluator.SHAPES}
+        generate = {n: text.prompted(method) for n, method in runs.able(text.TASK).items()}
+        found.append((text.TASK, text.evaluate(cache, row, generate, judges, most)))
     for key, cells in found:
         for case, cell in cells.items():
             errors = {n: c["error_cm"] for n, c in cell.items() if isinstance(c, dict) and "error_cm" in c}

@@ -38,12 +38,25 @@ POSES: Columns = (
     ("under ground, cm", "penetration_cm", 2, None), ("jerk, m/s³", "jerk", 0, None),
     ("key change", "key_degrees", 4, None),
 )  # fmt: skip
+TEXT: Columns = (
+    ("R@1", "R@1", 3, False), ("R@2", "R@2", 3, False), ("R@3", "R@3", 3, False), ("KID", "KID", 3, True),
+    ("FID", "FID", 2, True), ("distance to its text", "matching", 2, True), ("diversity", "diversity", 2, None),
+    ("multimodality", "multimodality", 2, None), ("nearest training clip", "nearest", 2, None),
+    ("skating, cm/s", "skating", 1, None), ("skating steps", "skating_ratio", 3, None),
+    ("under ground, cm", "penetration_cm", 2, None), ("jerk, m/s³", "jerk", 0, None),
+)  # fmt: skip
+PAIRS: Columns = (
+    ("evaluator to choose by, %", "choose", 0, False), ("evaluator to report, %", "report", 0, False),
+    ("measured on the motion, %", "measure", 0, False),
+)  # fmt: skip
 SECTIONS = (
     ("inbetween", "In-betweening, LAFAN1's protocol", INBETWEEN, "missing frames"),
     ("inbetween mmdm", "In-betweening, MMDM's transition", INBETWEEN, "missing frames"),
     ("inbetween partial", "Sparse and partial keys", INBETWEEN[:1], "keys"),
     ("complete", "Completion", POSES, "missing"),
     ("refine", "Refinement", POSES, "noise"),
+    ("text", "Text to motion", TEXT, "evaluator"),
+    ("pairs", "Minimal pairs: prompts that differ in a word or two", PAIRS, "what differs"),
 )
 
 

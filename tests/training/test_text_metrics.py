@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.motion.strategies import seeds
 from training import bootstrap, text_metrics
 
+
 def gaussian(rng: np.random.Generator, count: int, mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     """Samples whose mean and covariance are exactly these."""
     x = rng.normal(size=(count, len(mean)))

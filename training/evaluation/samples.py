@@ -12,7 +12,7 @@ from blender_addon.motion import constraints
 from blender_addon.motion.clip import Clip
 
 from ..prepare.cache import Cache
-from . import complete, inbetween, material, noise, refine
+from . import complete, inbetween, material, noise, refine, text
 from .material import PAST, Row
 from .methods import Columns, plain
 
@@ -57,6 +57,8 @@ def draw(cache: Cache, rows: Mapping[str, Row], columns: Columns, tasks: Sequenc
             clips = material.windows(cache, row.entries, refine.FRAMES, count)
             given = refine.noisy(clips, case)
             found += _refined(f"{name}: refine, {case}", cache, row, case, clips, given, columns)
+        if text.TASK in tasks:
+            found += _told(name, cache, row, columns, count)
     return found
 
 
@@ -95,4 +97,22 @@ def _gather(
         Sample(title, clip.name, clip.fps, known[k],
                {"truth": clip.positions(), **{n: made[n][k].positions() for n in made}})
         for k, clip in enumerate(clips)
+    ]  # fmt: skip
+
+
+def _told(name: str, cache: Cache, row: Row, columns: Columns, count: int) -> list[Sample]:
+    """Captions, and what everybody makes of them; the truth is one motion of many that would do."""
+    asked = text.ask(cache, row)
+    if asked is None:
+        return []
+    chosen = np.linspace(0, len(asked.clips) - 1, min(count, len(asked.clips))).round().astype(int)
+    words, clips = [cache.texts[asked.texts[i]] for i in chosen], [asked.clips[i] for i in chosen]
+    made = {
+        n: text.prompted(m)(words, [len(c) for c in clips], 0) for n, m in columns.able(text.TASK).items()
+    }
+    return [
+        Sample(f"{name}: “{words[k]}”", asked.said[i].entry.name, clip.fps,
+               np.zeros((len(clip), clip.rotations.shape[1]), bool),
+               {"truth": clip.positions(), **{n: clips_[k].positions() for n, clips_ in made.items()}})
+        for k, (i, clip) in enumerate(zip(chosen, clips, strict=True))
     ]  # fmt: skip

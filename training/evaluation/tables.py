@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-BASELINES = ("interpolation", "zero velocity", "before", "Savitzky-Golay", "One Euro")
+BASELINES = ("interpolation", "zero velocity", "before", "Savitzky-Golay", "One Euro", "shuffled")
 """Columns that are no systems."""
 _NOT_COLUMNS = ("windows", "truth")
 
@@ -21,6 +21,12 @@ _POSES = (
     ("PCP, %", "pcp", 1),
     ("acceleration error, mm/frame2", "accel_mm", 1),
 )
+
+_TEXT = (
+    ("R@1", "R@1", 3), ("R@2", "R@2", 3), ("R@3", "R@3", 3), ("KID", "KID", 3), ("FID", "FID", 1),
+    ("distance to the text", "matching", 2), ("diversity", "diversity", 2), ("multimodality", "multimodality", 2),
+    ("nearest training clip", "nearest", 2), ("skating, cm/s", "skating", 1), ("jerk, m/s3", "jerk", 0),
+)  # fmt: skip
 
 
 def who(cells: Mapping[str, Any]) -> list[str]:
@@ -46,7 +52,42 @@ def markdown(table: Mapping[str, Any], model: str = "model") -> str:
                         ("refine", "Refinement (all joints; before: the noisy motion itself)")):  # fmt: skip
         for row, cases in table.get(task, {}).items():
             lines += ["", f"**{title}: {row}**", "", *_flat({c: {c: v} for c, v in cases.items()}, _POSES)]
+    for row, judges in table.get("text", {}).items():
+        for judge, cells in judges.items():
+            lines += ["", f"**Text, {row}, evaluator `{judge}`** ({cells['windows']} captions)", "",
+                      *_lines(cells, _TEXT)]  # fmt: skip
+    for kinds in table.get("pairs", {}).values():
+        lines += [
+            "",
+            "**Minimal pairs: prompts that differ in a word or two, % right**",
+            "",
+            *_prompts(kinds),
+        ]
     return "\n".join(lines).strip() + "\n"
+
+
+def _lines(cells: Mapping[str, Any], columns: Sequence[tuple[str, str, int]]) -> list[str]:
+    """One case, a line for each method and one for the truth; small intervals in brackets."""
+    lines = [_line(["", *(title for title, _, _ in columns)]), _line(["---"] * (len(columns) + 1))]
+    for name in [*who(cells), *(["truth"] if "truth" in cells else [])]:
+        line = [name]
+        for _, key, digits in columns:
+            low, high = cells[name].get("intervals", {}).get(key, (None, None))
+            spread = "" if low is None else f" ({cell(low, digits)} to {cell(high, digits)})"
+            line.append(cell(cells[name].get(key), digits) + spread)
+        lines.append(_line(line))
+    return lines
+
+
+def _prompts(kinds: Mapping[str, Any]) -> list[str]:
+    """Minimal pairs: a line for each kind and method, a column for each judge."""
+    judges = list(dict.fromkeys(j for cells in kinds.values() for n in (*who(cells), "truth")
+                                for j in cells.get(n, {}).get("counts", {})))  # fmt: skip
+    lines = [_line(["kind", "", *judges]), _line(["---"] * (len(judges) + 2))]
+    for kind, cells in kinds.items():
+        for name in [*who(cells), *(["truth"] if "truth" in cells else [])]:
+            lines.append(_line([kind, name, *(cell(cells[name].get(j), 0) for j in judges)]))
+    return lines
 
 
 def _inbetween(gaps: Mapping[str, Any], model: str) -> list[str]:

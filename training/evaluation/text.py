@@ -15,15 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend import tasks
-from blender_addon.motion.clip import Clip
+from blender_addon.motion import constraints
+from blender_addon.motion.clip import Clip, rest_clip
 
 from .. import bootstrap, captions, metrics, text_metrics
 from ..captions import Said
 from ..evaluator import LONGEST, SHORTEST, Evaluator
-from ..prepare.cache import Cache
+from ..prepare.cache import FPS, Cache
 from .inbetween import interval, number
 from .material import Row
+from .methods import Method
 
+TASK = "text"
+"""What a system must be able to do."""
 Generate = Callable[[Sequence[str], Sequence[int], int], Sequence[Clip]]
 """(texts, lengths in frames at 30 a second, seed) -> a clip each, on the canonical joints at 30 fps."""
 
@@ -31,6 +35,8 @@ TEXTS, SAMPLES = 20, 6
 """Of multimodality: texts, and motions for each."""
 ROUNDS = 100
 """Random halves that KID, FID and their floors are averaged over."""
+FEWEST = 8
+"""Stretches; of fewer, no row is made."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +47,7 @@ class Asked:
         said: the N stretches of held-out clips; texts: ``(N,)`` the sentence drawn for each.
         clips: the true motion, at most ``LONGEST`` frames.
         others: ``(M,)`` sentences that wrong answers come from, the N first.
-        wrong: ``(N, 31)`` wrong answers among them.
+        wrong: ``(N, 32)`` wrong answers among them: 31 of a pool, and one for the shuffled row.
     """
 
     said: Sequence[Said]
@@ -51,6 +57,18 @@ class Asked:
     wrong: NDArray[np.intp]
 
 
+def prompted(method: Method) -> Generate:
+    """A system as it is asked through the product: one request a motion, at rest where nothing is known."""
+
+    def generate(texts: Sequence[str], lengths: Sequence[int], seed: int) -> list[Clip]:
+        return method([
+            constraints.text(rest_clip(n, FPS), [constraints.TextSpan(text, 0, n)], seed=1_000_003 * seed + k)
+            for k, (text, n) in enumerate(zip(texts, lengths, strict=True))
+        ])  # fmt: skip
+
+    return generate
+
+
 def ask(cache: Cache, row: Row, most: int = 200, longest: int = LONGEST, seed: int = 0,
         size: int = text_metrics.POOL) -> Asked | None:  # fmt: skip
     """Held-out stretches, evenly thinned to ``most``, each with one of its sentences and a pool.
@@ -58,12 +76,12 @@ def ask(cache: Cache, row: Row, most: int = 200, longest: int = LONGEST, seed: i
     Pools are drawn from the row's other captions first, then from those of clips that were trained on.
 
     Returns:
-        None where the row has no captions, or not enough different ones.
+        None where the row has no captions, too few, or not enough different ones.
     """
     said = captions.collect(cache, row.entries, shortest=SHORTEST)
     if len(said) > most:
         said = [said[i] for i in np.linspace(0, len(said) - 1, most).round().astype(int)]
-    if len(said) < 2 or not len(cache.embeddings):
+    if len(said) < FEWEST or not len(cache.embeddings):
         return None
     rng = np.random.default_rng(seed)
     draw = lambda items: np.array([s.texts[rng.integers(len(s.texts))] for s in items], np.intp)  # noqa: E731
@@ -72,7 +90,7 @@ def ask(cache: Cache, row: Row, most: int = 200, longest: int = LONGEST, seed: i
     every, others = [*said, *spare], np.concatenate([texts, draw(spare)])
     same = captions.alike(cache, said, texts.tolist(), every, others.tolist())
     try:
-        wrong = text_metrics.pools(same, [s.meaning for s in every], len(said), size, seed)
+        wrong = text_metrics.pools(same, [s.meaning for s in every], len(said), size + 1, seed)
     except ValueError as error:
         print(f"{said[0].entry.source}: {error}, text is not measured here", flush=True)
         return None
@@ -81,14 +99,15 @@ def ask(cache: Cache, row: Row, most: int = 200, longest: int = LONGEST, seed: i
 
 
 def evaluate(cache: Cache, row: Row, generate: Mapping[str, Generate], judges: Mapping[str, Evaluator],
-             most: int = 200, seed: int = 0) -> dict[str, Any]:  # fmt: skip
+             most: int = 200, seed: int = 0, size: int = text_metrics.POOL) -> dict[str, Any]:  # fmt: skip
     """Judge -> who -> metric, "truth" and "shuffled" among them; {} where a row has no captions.
 
     Args:
         generate: name -> system.
         judges: name -> evaluator.
+        size: captions of a pool.
     """
-    asked = ask(cache, row, most, seed=seed)
+    asked = ask(cache, row, most, seed=seed, size=size)
     if asked is None:
         return {}
     made = {name: _made(cache, asked, system, seed) for name, system in generate.items()}
@@ -137,7 +156,7 @@ class Space:
         """
         real = clips is self.asked.clips
         x = self.truth if real else self.evaluator.clips(clips)
-        cell = self._matching(x, self.texts, self.asked.wrong)
+        cell = self._matching(x, self.texts, self.asked.wrong[:, :-1])
         halves = (
             (text_metrics.kid_floor(x, ROUNDS), text_metrics.fid_floor(x, ROUNDS)) if real else
             (text_metrics.kid_subsets(self.truth, x, len(x) // 2, ROUNDS),
@@ -156,14 +175,9 @@ class Space:
         return cell
 
     def shuffled(self) -> dict[str, Any]:
-        """The truth under captions of something else: what is right by chance.
-
-        Each motion stands under the first wrong answer of its pool; its own caption takes that one's place.
-        """
-        wrong = self.asked.wrong.copy()
-        given = self.others[wrong[:, 0]]
-        wrong[:, 0] = np.arange(len(wrong))
-        return self._matching(self.truth, given, wrong)
+        """The truth under captions of something else: what is right by chance."""
+        wrong = self.asked.wrong
+        return self._matching(self.truth, self.others[wrong[:, -1]], wrong[:, :-1])
 
     def _matching(self, x: np.ndarray, texts: np.ndarray, wrong: np.ndarray) -> dict[str, Any]:
         hits = text_metrics.retrieval(x, texts, self.others, wrong)
