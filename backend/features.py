@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from blender_addon.motion.skeleton import JOINTS, PARENTS
+
+from . import smoothing
 
 J = len(JOINTS)
 ROTATION = 6 * J
@@ -263,17 +265,17 @@ def restore(matrices: Tensor, root: Tensor, frame: Frame) -> tuple[Tensor, Tenso
     return matrices, root + frame.place[:, None]
 
 
-@dataclass(frozen=True, eq=False)
-class Inputs:
+class Inputs(NamedTuple):
     """What a model reads of an interpolated, localised window.
 
     Attributes:
-        base: ``(B, T, 135)`` the filling: 6D rotations and root.
+        base: ``(B, T, 135)`` the filling: 6D rotations and root; observed motion is smoothed in it.
         positions: ``(B, T, 22, 3)`` the filling's joints, x and z relative to its root.
         rotation_known: ``(B, T, 22)``; root_known: ``(B, T)``; valid: ``(B, T)``.
         since, until: ``(B, T)`` frames since the last and until the next observed pose.
         offsets: ``(B, 22, 3)``.
         trust: ``(B, T, 23)`` confidence in what is observed but not known: joints, then the root.
+        surplus: ``(B, T, 135)`` what smoothing took off: observed motion is ``base + surplus``.
     """
 
     base: Tensor
@@ -285,20 +287,63 @@ class Inputs:
     until: Tensor
     offsets: Tensor
     trust: Tensor
+    surplus: Tensor
 
 
 def inputs(filled: Window) -> Inputs:
     """Describe an interpolated window in its own frame."""
-    m = to_matrix(filled.rotations)
-    base = torch.cat((torch.cat((m[..., 0], m[..., 1]), -1).flatten(2), filled.root), -1)  # (B, T, 135)
-    _, positions = forward_kinematics(m, filled.root, filled.offsets)
-    ground = filled.root * torch.tensor([1.0, 0, 1.0], dtype=m.dtype, device=m.device)
+    turned, placed = filled.trust()
+    trust = torch.cat((turned, placed[..., None]), -1)
+    settled = smoothed(filled, trust)
+    m = to_matrix(settled.rotations)
+    base = channels(m, settled.root)
+    raw = base if settled is filled else channels(to_matrix(filled.rotations), filled.root)
+    _, positions = forward_kinematics(m, settled.root, settled.offsets)
+    ground = settled.root * torch.tensor([1.0, 0, 1.0], dtype=m.dtype, device=m.device)
     before, after, _ = neighbours(filled.observed()[0].any(-1))
     frames = torch.arange(base.shape[1], device=base.device)
-    turned, placed = filled.trust()
     return Inputs(base, positions - ground[:, :, None], filled.rotation_known, filled.root_known, filled.valid,
                   (frames - before).to(base.dtype), (after - frames).to(base.dtype), filled.offsets,
-                  torch.cat((turned, placed[..., None]), -1).to(base.dtype))  # fmt: skip
+                  trust.to(base.dtype), raw - base)  # fmt: skip
+
+
+def channels(matrices: Tensor, root: Tensor) -> Tensor:
+    """Local matrices ``(B, T, 22, 3, 3)`` and root ``(B, T, 3)`` -> 135 channels; :func:`poses` undoes it."""
+    return torch.cat((torch.cat((matrices[..., 0], matrices[..., 1]), -1).flatten(2), root), -1)
+
+
+def smoothed(filled: Window, trust: Tensor) -> Window:
+    """The window with what is observed but not known smoothed (:mod:`smoothing`); without such, itself.
+
+    Args:
+        trust: ``(B, T, 23)``, 0: known, or interpolated.
+    """
+    rows = (trust > 0).flatten(1).any(1).nonzero()[:, 0]
+    if not len(rows):
+        return filled
+    turned, placed = filled.rotation_known[rows], filled.root_known[rows]
+    known = torch.cat((turned, placed[..., None]), -1)
+    weights = (
+        torch.where(known, smoothing.CERTAIN, smoothing.odds(trust[rows])) * filled.valid[rows][..., None]
+    )
+    q = _of_one_sign(filled.rotations[rows])
+    root = filled.root[rows]
+    moved = trust[rows] > 0
+    q = torch.where(moved[..., :J, None], F.normalize(smoothing.smooth(q, weights[..., :J]), dim=-1), q)
+    level = smoothing.smooth(root[:, :, None], weights[..., J:])[:, :, 0]
+    root = torch.where(moved[..., J:], level, root)
+    return replace(
+        filled,
+        rotations=filled.rotations.index_copy(0, rows, q),
+        root=filled.root.index_copy(0, rows, root),
+    )
+
+
+def _of_one_sign(q: Tensor) -> Tensor:
+    """Quaternions ``(B, T, K, 4)``, each on its predecessor's side."""
+    same = (q[:, 1:] * q[:, :-1]).sum(-1, keepdim=True) >= 0
+    sign = torch.where(same, 1.0, -1.0).to(q.dtype).cumprod(1)
+    return torch.cat((q[:, :1], q[:, 1:] * sign), 1)
 
 
 REACHES = (8, 20, 60)

@@ -184,7 +184,7 @@ def _one_window(
     generator: torch.Generator,
     step: Callable[[], None],
 ) -> Array:
-    """One window's differences in the world, metres and 6D. ``(frames, 135)``."""
+    """One window's differences from the grid's filling in the world, metres and 6D. ``(frames, 135)``."""
     index = np.array(span.frames)
     clip = grid.filled
     place = clip.root_positions[index[0]] * np.array([1.0, 0, 1.0])  # keeps float32 exact far from the origin
@@ -202,7 +202,7 @@ def _one_window(
     filled, frame = features.localise(window)
     x = features.inputs(filled)
     difference = system.sample(x, variation, generator, step)
-    before = features.restore(*features.poses(x.base), frame)
+    before = features.restore(*features.poses(x.base + x.surplus), frame)
     after = features.restore(*features.poses(x.base + difference), frame)
     turned = (_columns(after[0]) - _columns(before[0])).flatten(1)
     return torch.cat((turned, after[1][0] - before[1][0]), -1).double().numpy()

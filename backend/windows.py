@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from blender_addon.motion import interpolation
 from blender_addon.motion.clip import Clip
-from blender_addon.motion.constraints import Request
+from blender_addon.motion.constraints import Request, heeded
 from blender_addon.motion.rotations import Array
 
 FPS = 30.0
@@ -52,7 +52,8 @@ def to_grid(request: Request) -> Grid:
     clip, rotation_known, root_known = request.clip, request.rotation_known, request.root_known
     n, ratio = len(clip), FPS / clip.fps
     refining = request.task == "refine"
-    confidence = np.where(rotation_known, 0.0, request.confidence) if refining else None
+    trusted = heeded(request.confidence) if refining else request.confidence
+    confidence = np.where(rotation_known, 0.0, trusted) if refining else None
     if ratio == 1:
         return Grid(
             interpolation.fill(request), rotation_known, root_known, np.arange(n, dtype=float), confidence
@@ -79,7 +80,7 @@ def to_grid(request: Request) -> Grid:
     exact = replace(sampled, rotations=turned, root_positions=root)
     seen, seen_root = known, placed
     if refining:
-        trusted = request.confidence[np.round(back).astype(int)]
+        trusted = trusted[np.round(back).astype(int)]
         confidence = np.where(known, 0.0, trusted)
         seen, seen_root = known | (trusted > 0), placed | (trusted[:, 0] > 0)
     return Grid(interpolation.filled(exact, seen, seen_root), known, placed, warp, confidence)

@@ -35,6 +35,8 @@ def _parser() -> argparse.ArgumentParser:
     c.add_argument("--steps", type=int, help="optimiser steps in all (default: the preset's)")
     c.add_argument("--from", dest="start", type=Path, help="start from another run's checkpoint")
     c.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    c.add_argument("--precision", choices=("auto", "32", "bf16"), default="auto",
+                   help="bf16: matrix products in bfloat16 (default on a GPU; for CPUs that have it)")  # fmt: skip
     c.add_argument("--threads", type=int, default=0)
     c = sub.add_parser("evaluate", help="measure a bundle on held-out motion, beside what it has to beat")
     c.add_argument("bundle", type=Path)
@@ -100,7 +102,8 @@ def _train(a: argparse.Namespace) -> int:
     if a.preset not in PRESETS:
         raise ValueError(f"no preset {a.preset!r}; there are {', '.join(PRESETS)}")
     config = PRESETS[a.preset] if a.steps is None else replace(PRESETS[a.preset], steps=a.steps)
-    train(config, a.out, a.data, start=a.start, device=a.device, threads=a.threads)
+    train(config, a.out, a.data, start=a.start, device=a.device, threads=a.threads,
+          precision=a.precision)  # fmt: skip
     return 0
 
 

@@ -30,7 +30,8 @@ from backend.systems.base import Denoising
 
 from . import losses
 from .config import PRESETS, Config
-from .dataset import Windows, generators
+from .dataset import generators
+from .objectives.denoise import Denoise
 from .train import Run, averaged
 
 SMALL = Architecture(pose_width=64, joint_width=64, heads=4, joint_heads=4, hidden=256, rounds=4, patch=2)
@@ -49,10 +50,10 @@ def attention(data: Path, steps: int, threads: int = 0, sizes: Architecture = SM
         a = replace(sizes, attention=kind, joint_width=0 if name == "pose level" else sizes.joint_width)
         config = replace(PRESETS["kaa"], architecture=a, steps=steps, long_share=0.0, one_pass=1.0, ema=0.99)
         run, seconds = _trained(config, data, threads)
-        x = _example(run, 128)
+        x, network = _example(run, 128), denoising(run).network
         rows.append({
-            "row": name, "parameters": sum(p.numel() for p in run.network.parameters()),
-            "operations_per_frame": operations(run.network, x), "frames_per_second": speed(run.network, x),
+            "row": name, "parameters": sum(p.numel() for p in network.parameters()),
+            "operations_per_frame": operations(network, x), "frames_per_second": speed(network, x),
             "training_seconds": round(seconds, 1), "frames_seen": run.frames_seen,
             **held_out(run, config.masks),
         })  # fmt: skip
@@ -86,14 +87,24 @@ def _trained(config: Config, data: Path, threads: int) -> tuple[Run, float]:
     return run, time.perf_counter() - began
 
 
+def denoising(run: Run) -> Denoise:
+    """What the run learns.
+
+    Raises:
+        ValueError: something else than filling windows.
+    """
+    if not isinstance(run.objective, Denoise):
+        raise ValueError(f"a run of {run.config.objective!r} fills no windows")
+    return run.objective
+
+
 def held_out(run: Run, policies: Mapping[str, float], size: int = 64, batches: int = 6) -> dict[str, float]:
     """Joint error of the averaged network on held-out windows, beside interpolation, in hip heights a hundredth."""
-    source = Windows(
-        run.windows.cache, run.windows.cache.select("test"), run.config.sources, policies, tempo=0.0
-    )
+    task = denoising(run)
+    source = task.held_out(policies)
     model = plain = 0.0
     for n in range(batches):
-        a, b = run.one_pass_errors(source, generators(11, n, size=size))
+        a, b = task.one_pass_errors(run.average.module, source, generators(11, n, size=size))
         model, plain = model + a / batches, plain + b / batches
     return {
         "error_percent_of_hip_height": round(100 * model, 3), "interpolation": round(100 * plain, 3),
@@ -102,10 +113,8 @@ def held_out(run: Run, policies: Mapping[str, float], size: int = 64, batches: i
 
 
 def _example(run: Run, frames: int) -> Inputs:
-    source = Windows(
-        run.windows.cache, run.windows.cache.select("train"), run.config.sources, {"sparse": 1.0}
-    )
-    return run._windows(source, generators(3, size=1), frames)[0]
+    task = denoising(run)
+    return task.windows(task.held_out({"sparse": 1.0}), generators(3, size=1), frames)[0]
 
 
 def _pass(network: Denoiser, x: Inputs) -> None:
@@ -143,10 +152,8 @@ def strides(
     """
     config, network = averaged(checkpoint)
     run = Run(config, checkpoint.parent, data, "cpu")
-    source = Windows(
-        run.windows.cache, run.windows.cache.select("test"), config.sources, {"sparse": 1.0}, tempo=0.0
-    )
-    x, truth = run._windows(source, generators(12, size=size), config.frames)
+    task = denoising(run)
+    x, truth = task.windows(task.held_out({"sparse": 1.0}), generators(12, size=size), config.frames)
     rows = []
     for count in (0, *counts):
         system = Denoising(network, frozenset({"inbetween"}), config.frames, max(count, 1))

@@ -27,15 +27,24 @@ class Config:
         rate: AdamW's learning rate, held, then lowered over the last ``cooldown`` of the steps, so
             that a run can be prolonged or branched from any checkpoint before it.
         warmup: steps to reach ``rate``.
-        one_pass: share of samples at step ``STEPS`` (the one-pass mode); the rest train the chain.
+        one_pass: for networks without a decoder, the share of samples at step ``STEPS`` (the one-pass
+            mode); the rest train the chain.
+        chain: weight of the decoder's loss beside the one pass'.
         ema: decay of the averaged weights that are exported; 0.999 suits short runs.
         decay: AdamW's weight decay of matrices.
         clip_norm: gradients are scaled down to this norm.
+        objective: what is learnt, a module of :mod:`training.objectives`.
     """
 
     family: str = "research"
     sources: Mapping[str, float] = field(
-        default_factory=lambda: {"bandai_namco": 0.62, "cmu": 0.26, "reactidle": 0.12}
+        default_factory=lambda: {
+            "bandai_namco": 0.58,
+            "cmu": 0.27,
+            "reactidle": 0.09,
+            "kaykit": 0.03,
+            "mesh2motion": 0.03,
+        }
     )
     masks: Mapping[str, float] = field(
         default_factory=lambda: {"transition": 0.5, "sparse": 0.3, "partial": 0.2}
@@ -51,20 +60,39 @@ class Config:
     cooldown: float = 0.3
     warmup: int = 200
     one_pass: float = 0.85
+    chain: float = 0.5
     ema: float = 0.999
     decay: float = 0.01
     clip_norm: float = 1.0
     seed: int = 0
+    objective: str = "denoise"
 
 
-_OPEN = {"cmu": 0.7, "reactidle": 0.3}
-_KAA = Architecture(joint_width=24, every=2, decoder=3)
+def fitted(config: Config, frames: Mapping[str, int]) -> Config:
+    """The same run on the sources that a cache has.
+
+    Args:
+        frames: source -> its frames to train on. Of the configuration's sources those are taken that
+            are there, in their proportions; where none is, all others, by their length.
+
+    Raises:
+        ValueError: no frames at all.
+    """
+    there = {s: share for s, share in config.sources.items() if frames.get(s)}
+    there = there or {s: float(n) for s, n in frames.items() if n}
+    if not there:
+        raise ValueError("the cache has no clips to train on")
+    return replace(config, sources=there)
+
+
+_OPEN = {"cmu": 0.64, "reactidle": 0.26, "kaykit": 0.05, "mesh2motion": 0.05}
+_KAA = Architecture(joint_width=24, every=2, decoder=3, dropout=0.05)
 _OPEN_KAA = replace(_KAA, dropout=0.1)
 """The open family has an hour of motion: without dropout, held-out subjects gain half of what training clips do."""
 _MIX = {
-    "transition": 0.28, "sparse": 0.15, "partial": 0.1,
-    "per_pose": 0.04, "per_joint": 0.03, "weighted": 0.04, "limbs": 0.08, "occlusions": 0.06,
-    "jitter": 0.05, "bursts": 0.03, "swaps": 0.02, "positions": 0.07, "lost": 0.05,
+    "transition": 0.26, "sparse": 0.14, "partial": 0.1,
+    "per_pose": 0.03, "per_joint": 0.03, "weighted": 0.04, "limbs": 0.08, "occlusions": 0.06,
+    "jitter": 0.06, "bursts": 0.03, "swaps": 0.03, "positions": 0.1, "lost": 0.04,
 }  # fmt: skip
 """All tasks of MMDM: in-betweening for half of the windows, completion for a quarter, refinement for the rest."""
 

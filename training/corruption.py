@@ -15,6 +15,7 @@ import numpy as np
 
 from blender_addon.motion import kinematics
 from blender_addon.motion import rotations as r
+from blender_addon.motion.constraints import heeded
 from blender_addon.motion.skeleton import JOINTS, MIRROR, PARENTS
 
 from .evaluation.fit import fit
@@ -27,7 +28,8 @@ class Observed:
 
     Attributes:
         rotations: ``(T, 22, 4)``; roots: ``(T, 3)`` metres.
-        confidence: ``(T, 22)``; root_confidence: ``(T,)``, above 0; 1: the truth, and known to be.
+        confidence: ``(T, 22)``; root_confidence: ``(T,)``; 1: the truth, and known to be. As the product
+            reads it: 0 where it is too low to be heeded (:func:`constraints.heeded`).
     """
 
     rotations: np.ndarray
@@ -67,10 +69,7 @@ def _noisy(rng: np.random.Generator, q: np.ndarray, p: np.ndarray, level: np.nda
     shifts = coloured(rng, (len(q), 3), memory) * level[:, -1:] / 100
     turned = r.multiply(q.astype(np.float64), r.from_axis_angle(turns))
     c = _confidence(rng, level)
-    return Observed(
-        turned.astype(np.float32), (p + shifts).astype(np.float32), c[:, :-1].astype(np.float32),
-        c[:, -1].astype(np.float32),
-    )  # fmt: skip
+    return _observed(turned, p + shifts, c[:, :-1], c[:, -1])
 
 
 def jitter(rng: np.random.Generator, q: np.ndarray, p: np.ndarray, offsets: np.ndarray) -> Observed:
@@ -103,7 +102,7 @@ def swaps(rng: np.random.Generator, q: np.ndarray, p: np.ndarray, offsets: np.nd
         turned[span, joints] = seen.rotations[span][:, _MIRROR[joints]] * _SIDES
         if rng.random() < 0.5:
             confidence[span, joints] *= 0.5
-    return Observed(turned, seen.roots, confidence, seen.root_confidence)
+    return _observed(turned, seen.roots, confidence, seen.root_confidence)
 
 
 def positions(rng: np.random.Generator, q: np.ndarray, p: np.ndarray, offsets: np.ndarray) -> Observed:
@@ -114,10 +113,7 @@ def positions(rng: np.random.Generator, q: np.ndarray, p: np.ndarray, offsets: n
     places = _places(q, p, offsets)
     moved = places + each * coloured(rng, places.shape, memory)
     c = _confidence(rng, np.full((len(q), len(JOINTS) + 1), 300 * deviation))
-    return Observed(
-        fit(q, p, offsets, moved).astype(np.float32), moved[:, 0].astype(np.float32),
-        c[:, :-1].astype(np.float32), c[:, -1].astype(np.float32),
-    )  # fmt: skip
+    return _observed(fit(q, p, offsets, moved), moved[:, 0], c[:, :-1], c[:, -1])
 
 
 def lost(rng: np.random.Generator, q: np.ndarray, p: np.ndarray, offsets: np.ndarray) -> Observed:
@@ -144,9 +140,15 @@ def lost(rng: np.random.Generator, q: np.ndarray, p: np.ndarray, offsets: np.nda
         confidence = np.where(wrong, rng.uniform(0.05, 0.3), 1.0)
     else:
         confidence = np.full(wrong.shape, TRUST)
+    return _observed(found, p, confidence, confidence[:, 0])
+
+
+def _observed(q: np.ndarray, p: np.ndarray, confidence: np.ndarray, root_confidence: np.ndarray) -> Observed:
+    one = np.float32
     return Observed(
-        found, p.astype(np.float32), confidence.astype(np.float32), confidence[:, 0].astype(np.float32)
-    )
+        q.astype(one), p.astype(one), heeded(confidence).astype(one),
+        heeded(root_confidence[:, None])[:, 0].astype(one),
+    )  # fmt: skip
 
 
 def _places(q: np.ndarray, p: np.ndarray, offsets: np.ndarray) -> np.ndarray:

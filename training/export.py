@@ -14,6 +14,7 @@ from backend.systems.pose import Pose
 
 from . import corruption, evaluate, masks
 from .config import Config
+from .objectives import denoise
 from .prepare import cache as cache_file
 from .prepare.sources import SOURCES
 from .train import averaged
@@ -28,7 +29,7 @@ DRAWS = 8
 
 def system_of(config: Config, network: Denoiser) -> Denoising:
     """``mmdm`` where the network has a joint stream, else ``pose``; it does what it was trained for."""
-    kind = MMDM if config.architecture.joint_width else Pose
+    kind = {"mmdm": MMDM, "pose": Pose}[denoise.system(config)]
     trained = frozenset(task for task, policies in TASKS.items() if policies.keys() & config.masks.keys())
     return kind(network, trained, config.frames, DRAWS)
 
@@ -62,9 +63,9 @@ def export(
     entries, states = {}, {}
     for name, system in named.items():
         entries[name], states[name] = system.to_bundle()
-    licence = ("Weights: usable commercially (trained only on CMU and ReActIdle motion)." if family == "open" else
-               "Weights: CC BY-NC 4.0 (also trained on Bandai Namco Research's motion data): research and "
-               "non-commercial use only.")  # fmt: skip
+    licence = ("Weights: usable commercially (trained only on motion that may be)." if family == "open" else
+               "Weights: research and non-commercial use only (CC BY-NC 4.0), since also trained on "
+               f"{', '.join(s for s in used if not SOURCES[s].commercial)}.")  # fmt: skip
     return weights.save(
         out, states, entries, family=family, licence=licence, data=[f"{s}: {SOURCES[s].licence}" for s in used],
         card=card(family, licence, used, runs, table, named, notes), metrics=table,

@@ -6,12 +6,12 @@ import csv
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from lightning.fabric import Fabric
 from lightning.fabric.strategies.ddp import DDPStrategy
@@ -20,34 +20,42 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.tensorboard import SummaryWriter
 
-from backend import features
-from backend.nn import diffusion
+from backend import weights as bundles
 from backend.nn.denoiser import Architecture, Denoiser, widened
 
-from . import losses
-from .config import Config
-from .dataset import Windows, generators
+from . import losses, objectives
+from .config import Config, fitted
+from .objectives.base import Step
 from .prepare import cache as cache_file
 
 
 class Run:
-    """Everything that a checkpoint must hold for a run to go on as if it had never stopped."""
+    """Everything that a checkpoint must hold for a run to go on as if it had never stopped.
 
-    def __init__(
-        self, config: Config, folder: Path, data: Path, device: str = "auto", threads: int = 0
-    ) -> None:
+    Attributes:
+        objective: what is learnt, by :attr:`network`; average: its exponential moving average.
+    """
+
+    def __init__(self, config: Config, folder: Path, data: Path, device: str = "auto", threads: int = 0,
+                 precision: str = "auto") -> None:  # fmt: skip
         torch.manual_seed(config.seed)
         if threads:
             torch.set_num_threads(threads)
+        found = cache_file.load(data)
+        counts: Counter[str] = Counter()
+        for entry in found.select("train"):
+            counts[entry.source] += entry.length
+        config = fitted(config, counts)
         self.config, self.folder = config, folder
-        self.fabric = _fabric(device)
+        self.fabric = _fabric(device, precision)
         world = self.fabric.world_size
         if config.batch % (2 * world):
             raise ValueError(
                 f"batches of {config.batch} (and of half of it) cannot be shared by {world} processes"
             )
-        self.network = Denoiser(config.architecture)
-        self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(config.ema))
+        self.objective = objectives.make(config, found, self.fabric.device)
+        self.network = self.objective.network
+        self.average = self._average()
         decayed = [p for p in self.network.parameters() if p.ndim > 1]
         plain = [p for p in self.network.parameters() if p.ndim <= 1]
         self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(
@@ -55,48 +63,22 @@ class Run:
             lr=config.rate, betas=(0.9, 0.98),
         )  # fmt: skip
         self.model, self.optimizer = self.fabric.setup(self.network, self.optimizer)
+        for method in self.objective.methods:
+            self.model.mark_forward_method(method)
         self.average.to(self.fabric.device)
-        data_cache = cache_file.load(data)
-        self.windows = Windows(data_cache, data_cache.select("train"), config.sources, config.masks)
         self.step = self.began = 0
         self.frames_seen = 0
-        self.checks = Windows(data_cache, data_cache.select("validation"), config.sources, config.masks)
-        self.calibrate()
-
-    def calibrate(self, batches: int = 24) -> None:
-        """Measure the network's means and deviations on training windows, the same in every process."""
-        c = self.config
-        filling, differences = [], []
-        for n in range(batches):
-            rngs = generators(c.seed, _CALIBRATION, n, size=c.batch)
-            x, truth = self._windows(self.windows, rngs, c.frames)
-            filling.append(torch.cat((x.base, x.positions.flatten(2)), -1)[x.valid])
-            unknown = ~(x.rotation_known.all(-1) & x.root_known) & x.valid
-            differences.append((truth.channels - x.base)[unknown])
-        self.network.calibrate(torch.cat(filling), torch.cat(differences))
+        self.objective.calibrate()
         self.average.module.load_state_dict(self.network.state_dict())
 
-    def _windows(self, source: Windows, rngs: Sequence[np.random.Generator], frames: int,
-                 jitter: Tensor | None = None) -> tuple[features.Inputs, losses.Target]:  # fmt: skip
-        """A batch in its own frame: what the model reads, and the truth."""
-        raw, given = (w.to(self.fabric.device) for w in source.batch(rngs, frames))
-        filled, frame = features.localise(features.interpolate(given), jitter)
-        return features.inputs(filled), losses.target(features.apply(raw, frame))
+    def _average(self) -> AveragedModel:
+        average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(self.config.ema))
+        average.module.eval()  # it is only ever measured: no dropout
+        return average
 
-    def validate(self, size: int = 64) -> float:
-        """Joint error of the averaged network over the interpolation's, one pass, always the same windows."""
-        model, plain = self.one_pass_errors(self.checks, generators(7, size=size))
-        return model / plain
-
-    @torch.inference_mode()
-    def one_pass_errors(self, source: Windows, rngs: Sequence[np.random.Generator]) -> tuple[float, float]:
-        """Joint error of the averaged network in one pass, and of the filling, hip heights."""
-        x, truth = self._windows(source, rngs, self.config.frames)
-        at = torch.full((len(rngs),), diffusion.STEPS, device=x.base.device)
-        free = ~features.known_channels(x)
-        out = x.base + self.average.module(x, torch.zeros_like(x.base), at) * self.network.scale * free
-        model, plain = (losses.loss(o, x, truth, self.config.weights)[1]["joints"] for o in (out, x.base))
-        return model, plain
+    def validate(self) -> Mapping[str, float]:
+        """Held-out figures of the averaged network."""
+        return self.objective.validate(self.average.module)
 
     def rate(self) -> float:
         """Warm-up, hold, and a last stretch down to nothing (1 - sqrt)."""
@@ -113,39 +95,39 @@ class Run:
         c = self.config
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate()
-        # 1. data, masks and the window's own frame. All of it follows from the seed and the step, so a
-        # resumed run goes on exactly, and each of several processes draws its own rows of one batch.
+        # 1. all that is random follows from the seed and the step, so a resumed run goes on exactly, and
+        # each of several processes draws its own rows of one batch
         noise = torch.Generator().manual_seed((c.seed * 1_000_003 + self.step) % 2**63)
         long = bool(torch.rand((), generator=noise) < c.long_share)
         size, frames = (c.batch // 2, c.long_frames) if long else (c.batch, c.frames)
         mine = slice(self.fabric.global_rank, None, self.fabric.world_size)
-        here = lambda x: x[mine].to(self.fabric.device)  # noqa: E731
-        jitter = here(torch.randn(size, generator=noise) * 0.2)
-        x, truth = self._windows(self.windows, generators(c.seed, self.step, size=size)[mine], frames, jitter)
-        # 2. the sample: none (one-pass), or the clean difference with noise
-        scale = self.network.scale
-        free = ~features.known_channels(x)
-        clean = (truth.channels - x.base) * free / scale
-        at = torch.randint(diffusion.STEPS, (size,), generator=noise)
-        at = here(torch.where(torch.rand(size, generator=noise) < c.one_pass, diffusion.STEPS, at))
-        sample = diffusion.noisy(clean, here(torch.randn(size, *clean.shape[1:], generator=noise)), at) * free
-        # 3. predict, put back what is known, compare
-        out = x.base + self.model(x, sample, at) * scale * free
-        total, terms = losses.loss(out, x, truth, c.weights, self._share)
-        if not torch.isfinite(total):
+        step = Step(
+            c.seed,
+            self.step,
+            size,
+            frames,
+            mine,
+            noise,
+            self.fabric.device,
+            self.fabric.autocast,
+            self._share,
+        )
+        # 2. draw, predict, compare
+        outcome = self.objective.loss(self.model, step)
+        if not torch.isfinite(outcome.loss):
             raise FloatingPointError(
-                f"loss is {float(total.detach())} at step {self.step}: lower the rate, or look at the data"
+                f"loss is {float(outcome.loss.detach())} at step {self.step}: lower the rate, or look at the data"
             )
-        # 4. learn
-        self.fabric.backward(total)
+        # 3. learn
+        self.fabric.backward(outcome.loss)
         norm = self.fabric.clip_gradients(self.model, self.optimizer, max_norm=c.clip_norm)
         assert norm is not None
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.average.update_parameters(self.network)
         self.step += 1
-        self.frames_seen += int(self._sum(x.valid.sum()))
-        return {"loss": float(total.detach()), "norm": float(norm), **terms}
+        self.frames_seen += int(self._sum(outcome.frames))
+        return {"loss": float(outcome.loss.detach()), "norm": float(norm), **outcome.terms}
 
     def _sum(self, x: Tensor) -> Tensor:
         """Over all processes."""
@@ -183,28 +165,40 @@ class Run:
         self.step, self.began, self.frames_seen = state["step"], state["began"], state["frames_seen"]
 
     def start_from(self, path: Path) -> None:
-        """Take over another run's weights and place in time; what is new (a joint stream) starts fresh.
+        """Take over another run's weights and place in time, or those of a bundle's system.
 
-        The optimiser starts fresh too: its moments belong to other parameters.
+        What is new (a joint stream) starts fresh, and so does the optimiser: its moments belong to other
+        parameters.
+
+        Args:
+            path: a checkpoint, or the folder of a bundle.
         """
-        state = torch.load(path, weights_only=False, map_location="cpu")
-        missing, unexpected = self.network.load_state_dict(
-            widened(state["network"], self.network), strict=False
-        )
+        if path.is_dir():
+            name = self.objective.system
+            state: dict[str, Any] = {"network": bundles.load(path).tensors(name), "step": 0, "frames_seen": 0}
+        else:
+            state = torch.load(path, weights_only=False, map_location="cpu")
+        known = state["network"]
+        if isinstance(self.network, Denoiser):
+            known = widened(known, self.network)
+        missing, unexpected = self.network.load_state_dict(known, strict=False)
         if unexpected:
             raise ValueError(f"{path} has parameters this network lacks: {unexpected[0]}")
-        self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(self.config.ema))
+        self.average = self._average()
         self.step, self.frames_seen = state["step"], state["frames_seen"]
         self.began = self.step
         print(f"started from {path} at step {self.step}; new parameters: {len(missing)}", flush=True)
 
 
-_CALIBRATION = 2**31
-"""In the place of a step: the random streams of :meth:`Run.calibrate`."""
+def _fabric(device: str, precision: str) -> Fabric:
+    """One process, or as many as ``torchrun`` says, on CPUs (gloo) or GPUs (nccl).
 
-
-def _fabric(device: str) -> Fabric:
-    """One process, or as many as ``torchrun`` says, on CPUs (gloo) or GPUs (nccl, bf16)."""
+    Args:
+        precision: ``32``, ``bf16`` (matrix products in bfloat16, weights in float32), or ``auto``: bf16 on
+            a GPU. Processors with AVX512-BF16 or AMX gain from it too, others lose.
+    """
+    if precision == "auto":
+        precision = "bf16" if device == "cuda" else "32"
     several = "TORCHELASTIC_RUN_ID" in os.environ
     strategy: Strategy | str = "auto"
     if several:  # a step whose samples are all one-pass has no use for the decoder
@@ -215,7 +209,7 @@ def _fabric(device: str) -> Fabric:
         accelerator="cuda" if device == "cuda" else "cpu", strategy=strategy,
         devices=int(os.environ["LOCAL_WORLD_SIZE"]) if several else 1,
         num_nodes=int(os.environ["WORLD_SIZE"]) // int(os.environ["LOCAL_WORLD_SIZE"]) if several else 1,
-        precision="bf16-mixed" if device == "cuda" else "32-true",
+        precision="bf16-mixed" if precision == "bf16" else "32-true",
     )  # fmt: skip
     if several:
         fabric.launch()
@@ -223,20 +217,22 @@ def _fabric(device: str) -> Fabric:
 
 
 def train(config: Config, folder: Path, data: Path, *, start: Path | None = None, device: str = "auto",
-          threads: int = 0, save_every: float = 120.0) -> Run:  # fmt: skip
+          threads: int = 0, precision: str = "auto", save_every: float = 120.0) -> Run:  # fmt: skip
     """Train, or go on training, in ``folder`` (``last.pt``, ``log.csv``, TensorBoard's ``events...``).
 
     Under ``torchrun`` every process runs this; one of them prints and writes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    run = Run(config, folder, data, device, threads)
+    run = Run(config, folder, data, device, threads, precision)
     last = folder / "last.pt"
     if last.exists():
         run.load(last)
     elif start is not None:
         run.start_from(start)
     say = run.fabric.print
+    if run.config.sources != config.sources:
+        say(f"sources in this cache: {', '.join(run.config.sources)}", flush=True)
     say(
         f"{sum(p.numel() for p in run.network.parameters()) / 1e6:.2f} M parameters, step {run.step}",
         flush=True,
@@ -254,7 +250,7 @@ def train(config: Config, folder: Path, data: Path, *, start: Path | None = None
             means = {k: sum(row[k] for row in rows) / len(rows) for k in rows[0]}
             rows = []
             left = (config.steps - run.step) * (now - began) / (run.step - first)
-            say(f"step {run.step}/{config.steps}  loss {means['loss']:.4f}  position {means['position']:.4f}  "
+            say(f"step {run.step}/{config.steps}  loss {means['loss']:.4f}  "
                 f"{speed:.0f} frames/s  {left / 60:.0f} min left", flush=True)  # fmt: skip
             if board is not None:
                 rate = run.rate()
@@ -262,9 +258,13 @@ def train(config: Config, folder: Path, data: Path, *, start: Path | None = None
                 for name, value in {**means, "rate": rate, "frames_per_second": speed}.items():
                     board.add_scalar(f"train/{name}", value, run.step)
         if run.step % 250 == 0 and board is not None:
-            below = 1 - run.validate()
-            say(f"step {run.step}  validation: {100 * below:.1f} % below interpolation", flush=True)
-            board.add_scalar("validation/below_interpolation", below, run.step)
+            found = run.validate()
+            say(
+                f"step {run.step}  validation: " + ", ".join(f"{k} {v:.3f}" for k, v in found.items()),
+                flush=True,
+            )
+            for name, value in found.items():
+                board.add_scalar(f"validation/{name}", value, run.step)
         if now - saved > save_every:
             run.save()
             saved = now

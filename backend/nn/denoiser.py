@@ -79,8 +79,9 @@ def unpatched(x: Tensor, p: int) -> Tensor:
 _DISTANCE = 32
 _GATE = 5.0  # the gates' own rate of learning: a bias has to come from 0 to about 1
 _BODY = CHANNELS + 3 * J  # the filling's channels and joints
-_READ = _BODY + 3 * J + J + 1 + 3 * _DISTANCE + CHANNELS + J + 1
-_JOINT_READ = 6 + 3 + 3 + 1 + 6 + 1
+_READ = _BODY + 3 * J + J + 1 + 3 * _DISTANCE + CHANNELS + J + 1 + CHANNELS
+_JOINT_READ = 6 + 3 + 3 + 1 + 6 + 1 + 6
+_LOUDEST = 10.0  # what smoothing took off is read up to this many deviations
 
 
 class Encoded(NamedTuple):
@@ -187,6 +188,19 @@ class Denoiser(nn.Module):
             return encoded.guess
         return encoded.guess.index_copy(0, rows, self.decode(encoded.rows(rows), sample[rows], step[rows]))
 
+    def answers(self, x: Inputs, sample: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
+        """Both answers of a network with a decoder, for training. ``(B, T, 135)`` twice.
+
+        Args:
+            sample: ``(B, T, 135)``; step: ``(B,)`` of the chain, below ``STEPS``.
+
+        Returns:
+            the encoder's single best answer, and what the decoder makes of the sample. The decoder's
+            errors do not reach the best answer's own way out.
+        """
+        encoded = self.encode(x)
+        return encoded.guess, self.decode(encoded._replace(guess=encoded.guess.detach()), sample, step)
+
     def encode(self, x: Inputs) -> Encoded:
         """Read what is known, once for all steps of the chain (networks with a decoder only)."""
         nothing = torch.zeros_like(x.base)
@@ -216,7 +230,8 @@ class Denoiser(nn.Module):
         both = torch.cat(
             (*self._body(x), x.rotation_known.to(x.base.dtype), x.root_known[..., None].to(x.base.dtype),
              sinusoid(x.since, _DISTANCE), sinusoid(x.until, _DISTANCE),
-             sinusoid(100 * x.since / (x.since + x.until).clamp(min=1), _DISTANCE), sample, x.trust), -1,
+             sinusoid(100 * x.since / (x.since + x.until).clamp(min=1), _DISTANCE), sample, x.trust,
+             self._surplus(x)), -1,
         )  # (B, T, read)  # fmt: skip
         pose = self.read(patched(both, p)) + self.body(x.offsets.flatten(1))[:, None]  # (B, T / p, C)
         pose = pose + self.read_step(sinusoid(step.to(x.base.dtype), 64))[:, None]
@@ -248,32 +263,40 @@ class Denoiser(nn.Module):
         frames, p = x.base.shape[1], self.architecture.patch
         gates = _GATE * self.gates(pose).repeat_interleave(p, 1)[:, :frames]
         gates = gates.unflatten(-1, (2 * len(features.REACHES), J + 1))  # (B, T, 6, 23)
-        turned, placed = gates[..., :J].repeat_interleave(6, -1), gates[..., J:].expand(*gates.shape[:-1], 3)
         offsets = features.momentum(x)  # (B, T, 6, 135)
-        return (torch.cat((turned, placed), -1) * offsets).sum(2) / self.scale
+        turned, placed = offsets.split((features.ROTATION, 3), -1)
+        turned = (gates[..., :J, None] * turned.unflatten(-1, (J, 6))).sum(2).flatten(2)  # (B, T, 132)
+        placed = (gates[..., J:] * placed).sum(2)  # (B, T, 3)
+        return torch.cat((turned, placed), -1) / self.scale
 
     def _body(self, x: Inputs) -> tuple[Tensor, Tensor]:
         """The standardised filling ``(B, T, 201)`` and its joints' speeds ``(B, T, 66)``, hip heights a second."""
         both = (torch.cat((x.base, x.positions.flatten(2)), -1) - self.mean) / self.deviation
         return both, velocities(x).flatten(2)
 
+    def _surplus(self, x: Inputs) -> Tensor:
+        """What smoothing took off, in deviations of a difference. ``(B, T, 135)``."""
+        return (x.surplus / self.scale).clamp(-_LOUDEST, _LOUDEST)
+
     def _joints(self, x: Inputs, sample: Tensor) -> Tensor:
         """One token a joint and one for the root. ``(B, T / p, 23, c)``."""
         r = features.ROTATION
         both, speeds = self._body(x)
+        surplus = self._surplus(x)
         turned, root, placed = both.split((r, 3, 3 * J), -1)
         tokens = torch.cat(
             (turned.unflatten(-1, (J, 6)), placed.unflatten(-1, (J, 3)), speeds.unflatten(-1, (J, 3)),
              x.rotation_known[..., None].to(x.base.dtype), sample[..., :r].unflatten(-1, (J, 6)),
-             x.trust[..., :J, None]), -1,
-        )  # (B, T, 22, 20)  # fmt: skip
+             x.trust[..., :J, None], surplus[..., :r].unflatten(-1, (J, 6))), -1,
+        )  # (B, T, 22, 26)  # fmt: skip
         extra = torch.zeros_like(tokens[:, :, :1])
         extra[:, :, 0, 6:9] = root
         extra[:, :, 0, 12] = x.root_known.to(x.base.dtype)
         extra[:, :, 0, 13:16] = sample[..., r:]
         extra[:, :, 0, 19] = x.trust[..., J]
-        tokens = torch.cat((tokens, extra), 2).transpose(1, 2).flatten(0, 1)  # (B * 23, T, 20)
-        tokens = patched(tokens, self.architecture.patch)  # (B * 23, T / p, p * 20)
+        extra[:, :, 0, 20:23] = surplus[..., r:]
+        tokens = torch.cat((tokens, extra), 2).transpose(1, 2).flatten(0, 1)  # (B * 23, T, 26)
+        tokens = patched(tokens, self.architecture.patch)  # (B * 23, T / p, p * 26)
         return self.read_joint(tokens).unflatten(0, (len(x.base), J + 1)).transpose(1, 2) + self.joint_name
 
     @torch.no_grad()

@@ -59,9 +59,9 @@ class Interpolation(System):
         return 1
 
     def sample(self, x: Inputs, variation: int, generator: torch.Generator, step: Step) -> Tensor:
-        """Zero difference."""
+        """What is observed as it is, everything else interpolated."""
         step()
-        return torch.zeros_like(x.base)
+        return x.surplus
 
 
 class Denoising(System):

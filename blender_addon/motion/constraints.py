@@ -79,7 +79,7 @@ class Request:
         """What the filling keeps: known, or (refinement) trusted to some degree. ``(F, 22), (F,)``."""
         if self.task != "refine":
             return self.rotation_known, self.root_known
-        some = self.confidence > 0
+        some = heeded(self.confidence) > 0
         return self.rotation_known | some, self.root_known | some[:, 0]
 
     def __post_init__(self) -> None:
@@ -236,6 +236,20 @@ def refine(clip: Clip, confidence: ArrayLike, **settings: Any) -> Request:
     base["rotation_known"] = confidence >= 1
     base["root_known"] = base["heading_known"] = confidence[:, 0] >= 1
     return Request(task="refine", **base, **settings)
+
+
+DOUBT = 0.2
+"""Observed values of less confidence say less than the frames around them."""
+
+
+def heeded(confidence: np.ndarray) -> np.ndarray:
+    """Confidence ``(F, J)`` with 0 where a value is better drawn anew than believed.
+
+    That is where it is below :data:`DOUBT` and the joint was seen at least twice as well at some other
+    time: motion that is doubtful throughout is all there is.
+    """
+    doubtful = (confidence < DOUBT) & (2 * confidence <= confidence.max(0, keepdims=True, initial=0.0))
+    return np.where(doubtful, 0.0, confidence)
 
 
 def edit(clip: Clip, regenerate: ArrayLike, root: ArrayLike | None = None, **settings: Any) -> Request:

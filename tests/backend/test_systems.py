@@ -183,10 +183,10 @@ def test_padding_does_not_change_the_answer_for_valid_frames(size: str, padding:
     net = network(SIZES[size])
     plain, padded = inputs(frames), inputs(frames, padding=padding)
     # the same windows, then anything
-    mixed = replace(
-        padded, **{k: torch.cat((getattr(plain, k), getattr(padded, k)[:, frames:]), 1)
-                   for k in ("base", "positions", "rotation_known", "root_known", "since", "until", "trust")},
-    )  # fmt: skip
+    mixed = padded._replace(**{
+        k: torch.cat((getattr(plain, k), getattr(padded, k)[:, frames:]), 1)
+        for k in ("base", "positions", "rotation_known", "root_known", "since", "until", "trust", "surplus")
+    })  # fmt: skip
     sample = torch.randn(mixed.base.shape, generator=torch.Generator().manual_seed(1))
     at = torch.full((2,), diffusion.STEPS)
     with torch.inference_mode():
@@ -199,7 +199,7 @@ def test_windows_of_a_batch_do_not_see_each_other(size: str) -> None:
     net, both = network(SIZES[size]), inputs(11)
     out = answer(net, both)
     for b in range(2):
-        alone = Inputs(*(getattr(both, k)[b : b + 1] for k in both.__dataclass_fields__))
+        alone = Inputs(*(value[b : b + 1] for value in both))
         sample = torch.randn(both.base.shape, generator=torch.Generator().manual_seed(3))[b : b + 1]
         with torch.inference_mode():
             assert torch.allclose(

@@ -25,7 +25,7 @@ def swinging(seed: int, frames: int, fps: float = 30.0) -> Clip:
 
 
 def shrunk(preset: str, **changes: object) -> Config:
-    """A preset with everything that makes it what it is, but few and narrow."""
+    """A preset with everything that makes it what it is, but few and narrow, on the sources of the fixture."""
     config = PRESETS[preset]
     a = config.architecture
     narrow = replace(
@@ -33,4 +33,5 @@ def shrunk(preset: str, **changes: object) -> Config:
         rounds=min(a.rounds, 2),
     )  # fmt: skip
     small = {"frames": 24, "long_frames": 32, "batch": 4, "steps": 2, "warmup": 2}
-    return replace(config, architecture=narrow, **{**small, **changes})  # type: ignore[arg-type]
+    sources = {s: w for s, w in config.sources.items() if s in ("cmu", "reactidle", "bandai_namco")}
+    return replace(config, architecture=narrow, sources=sources, **{**small, **changes})  # type: ignore[arg-type]

@@ -291,7 +291,9 @@ def test_refinement_has_before_filters_and_marked_cases(poses: dict) -> None:
     cases = poses["refine"]["cmu subjects"]
     assert set(cases) == {*noise.NOISES, *refine.MARKED.values()}
     for name, cells in cases.items():
-        assert cells["model"]["error_cm"] == pytest.approx(cells["before"]["error_cm"]), "input as it is"
+        # what is marked as doubtful is drawn anew, everything else stays: the model here is interpolation
+        plain = cells["interpolation" if name in refine.MARKED.values() else "before"]
+        assert cells["model"]["error_cm"] == pytest.approx(plain["error_cm"], rel=1e-3)
         assert cells["before"]["error_cm"] > 0
         assert "window" in cells["Savitzky-Golay"]["settings"]
         assert "cutoff" in cells["One Euro"]["settings"]
