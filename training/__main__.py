@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     c.add_argument(
         "--data", type=Path, required=True, help="cache of prepare, or any folder of .bvh and .npz"
     )
-    c.add_argument("--task", choices=("inbetween", "complete", "refine", "all"), default="all",
+    c.add_argument("--task", choices=("inbetween", "complete", "refine", "text", "all"), default="all",
                    help="what to measure (default: all that the bundle can do)")  # fmt: skip
     c.add_argument("--beside", type=Path, action="append", default=[], metavar="BUNDLE",
                    help="another bundle whose systems become columns; may be repeated")  # fmt: skip
@@ -52,6 +52,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     c.add_argument("--most", type=int, default=200, help="windows a row (default: %(default)s)")
     c.add_argument("--workers", type=int, default=1, help="processes (default: %(default)s)")
+    c = sub.add_parser("evaluator", help="train a motion-text evaluator, which text-to-motion is measured by")
+    c.add_argument(
+        "name", choices=("choose", "report"), help="the one to choose models by, or the one to report"
+    )
+    c.add_argument("--data", type=Path, required=True, help="a cache with captions")
+    c.add_argument("-o", "--out", type=Path, required=True, help="folder for NAME.safetensors")
+    c.add_argument("--steps", type=int, help="optimiser steps (default: those of the one that comes along)")
+    c.add_argument("--threads", type=int, default=0)
     c = sub.add_parser("ablate", help="the papers' comparisons on our data, a table in one run")
     c.add_argument("table", choices=("attention", "masks", "strides"))
     c.add_argument("--data", type=Path, required=True)
@@ -76,8 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0 done, 1 failed with a reason, 2 wrong call."""
     a = _parser().parse_args(arguments)
     try:
-        commands = {"prepare": _prepare, "train": _train, "evaluate": _evaluate, "ablate": _ablate, "summary": _summary,
-                    "export": _export}  # fmt: skip
+        commands = {"prepare": _prepare, "train": _train, "evaluate": _evaluate, "evaluator": _evaluator,
+                    "ablate": _ablate, "summary": _summary, "export": _export}  # fmt: skip
         return commands[a.command](a)
     except (LimberError, FloatingPointError, FileNotFoundError, ValueError) as e:
         print(f"limber-train: {e}", file=sys.stderr)
@@ -126,6 +134,14 @@ def _evaluate(a: argparse.Namespace) -> int:
             page, f"Limber: {a.bundle.resolve().name}", about, table, evaluate.samples(cache, systems, tasks)
         )
         print(f"{page}: open it in a browser")
+    return 0
+
+
+def _evaluator(a: argparse.Namespace) -> int:
+    from . import train_evaluator
+
+    path = train_evaluator.command(a.data, a.out, a.name, a.steps, a.threads)
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
     return 0
 
 

@@ -39,7 +39,7 @@ class Settings:
     """
 
     batch: int = 128
-    steps: int = 1500
+    steps: int = 1200
     rate: float = 6e-4
     decay: float = 0.05
     temperature: float = 0.1
@@ -47,6 +47,8 @@ class Settings:
     cropped: float = 0.7
 
 
+STEPS = {"choose": 900, "report": 1200}
+"""Of the evaluators that come along."""
 SHARES = {"bandai_namco": 0.68, "cmu": 0.17, "kaykit": 0.06, "mesh2motion": 0.08, "mannequiny": 0.01}
 """Sources by how much there is to learn from."""
 OTHERS = 0.1
@@ -166,7 +168,7 @@ def command(data: Path, out: Path, name: str, steps: int | None, threads: int) -
     cache = cache_file.load(data)
     if not len(cache.embeddings):
         raise ValueError(f"{data} has no sentence embeddings: prepare it without --no-embeddings")
-    settings = Settings() if steps is None else Settings(steps=steps)
+    settings = Settings(steps=STEPS[name] if steps is None else steps)
     seed = evaluator.SEEDS[name]
     trained = train(cache, evaluator.SHAPES[name], seed, settings)
     sources = sorted({e.source for e in cache.select("train") if e.captions})
