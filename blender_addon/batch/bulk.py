@@ -24,7 +24,7 @@ from ..motion.root_motion import GroundPath
 from ..motion.rotations import Array
 from ..records import enum_value
 from ..whole_motion import Character
-from . import control_rig
+from . import control_fingers, control_rig
 from .convert import Converted
 
 CHUNK = 16384
@@ -69,11 +69,14 @@ def channels(
         say(f"frames from {rows.start}")
         clip = made.onto(rig, base, rows)
         if solver is not None:
-            parts.append(solver.channels(clip))
+            parts.append(solver.channels(clip) | control_fingers.channels(character, made, rows, clip))
         elif plain:
             parts.append(plain_channels(character, clip, bones, moved))
         else:
-            parts.append(_long_way(character, clip, bones, moved[-1], first + rows.start))
+            long = _long_way(character, clip, bones, moved[-1], first + rows.start)
+            if rigify_io.is_control_rig(character.obj, character.bone_map):
+                long |= control_fingers.channels(character, made, rows, clip)
+            parts.append(long)
     out = _joined(parts)
     if solver is not None:
         out.update(control_rig.switch_values(character.obj, len(made.written)))

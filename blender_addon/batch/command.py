@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from ..motion.errors import InvalidRequestError
 from . import page, pool, report
-from .plan import FEET, FORMATS, ROOTS, Options, Unit, done_before, plan, remember
+from .plan import FEET, FORMATS, HANDS, ROOTS, Options, Unit, done_before, plan, remember
 
 PICTURES = 6
 TEXT = "Retarget clips onto characters, in batches."
@@ -48,6 +48,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default="lock",
         help="lock (default): what stood on the source stands on the target",
     )
+    add("--hands", choices=HANDS, default="touch",
+        help="touch (default): hands that rest on the body or on each other do so on the target")  # fmt: skip
     add("--only-armature", action="store_true", help=".fbx and .glb without meshes")
     add(
         "--check",
@@ -112,7 +114,7 @@ def _units(options: argparse.Namespace) -> list[Unit]:
     parser: argparse.ArgumentParser = options.parser
     try:
         how = Options(options.format, options.fps, options.map, options.source_map, options.root, options.in_place,
-                      options.feet, options.only_armature, max(0, options.check),
+                      options.feet, options.hands, options.only_armature, max(0, options.check),
                       PICTURES if options.page else 0)  # fmt: skip
         if options.jobs < 1 or not options.timeout > 0:
             raise InvalidRequestError("jobs" if options.jobs < 1 else "timeout", "must be more than nothing")

@@ -64,7 +64,7 @@ class Solver:
                 wanted = rotations.multiply(wanted, rotations.inverse(off))
             turned[k] = wanted
             basis = rotations.multiply(rotations.inverse(self._before(k, turned)), wanted)
-            out.update(_rotation(self.character.obj.pose.bones[info.name], basis))
+            out.update(rotation_values(self.character.obj.pose.bones[info.name], basis))
         out.update(self._torso(clip, turned[writer.index["torso"]]))
         return out
 
@@ -105,7 +105,8 @@ class Solver:
         return {(bone_path("torso", "location"), i): step[:, i] for i in range(3)}
 
 
-def _rotation(bone: Any, basis: Array) -> Values:
+def rotation_values(bone: Any, basis: Array) -> Values:
+    """A bone's rotation channels, in its own mode, from what it is turned against rest. ``(F, 4)``."""
     mode = bone.rotation_mode
     path = bone_path(bone.name, pose_model.rotation_property(mode))
     size = 3 if len(mode) == 3 else 4

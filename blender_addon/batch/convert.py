@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..motion import broad_hips, contacts, fingers, foot_lock, retarget, root_motion, rotations
+from ..motion import broad_hips, contacts, fingers, foot_lock, hand_contacts, retarget, root_motion, rotations
 from ..motion.clip import Clip
 from ..motion.errors import InvalidRequestError
 from ..motion.retarget import Rig
@@ -27,6 +27,7 @@ class Converted:
         canonical: the motion with the target's proportions, as it is to be seen.
         written: the same without what the object carries.
         lacking: roles that keep the target's own animation.
+        fingers: the source's fingers that moved, see :func:`..motion.fingers.read`.
         turns: further bones and their global differences, see :func:`.retarget.from_canonical`.
         places: further bones and where their heads are.
         path: what the object carries; None: nothing.
@@ -37,6 +38,7 @@ class Converted:
     canonical: Clip
     written: Clip
     lacking: tuple[str, ...]
+    fingers: Mapping[str, Array]
     turns: Mapping[int, Array]
     places: Mapping[int, Array]
     path: GroundPath | None
@@ -78,9 +80,12 @@ def convert(source: Source, rig: Rig, options: Options) -> Converted:
         skated = contacts.skating(p[:, list(contacts.BALLS)], found.toe, there.fps, there.hip_height)
         shown = foot_lock.lock_enough(broad_hips.steadied(plain, there.skeleton), found, skated)
     measures = measure(there, p, found, plain, shown)
+    shown, hands = touching(there, q, p, shown, options)
+    measures |= hands
     if options.in_place:
         shown = root_motion.in_place(shown)
-    turns = fingers.write(fingers.read(source.clip, source.rig, there), rig, shown)
+    bent = fingers.read(source.clip, source.rig, there)
+    turns = fingers.write(bent, rig, shown)
     path, places, written = None, {}, shown
     if options.root != "hips" and not options.in_place:
         path = root_motion.ground_path(shown)
@@ -91,8 +96,28 @@ def convert(source: Source, rig: Rig, options: Options) -> Converted:
         else:
             written = path.local(shown)
     return Converted(
-        source, shown, written, retarget.lacking_roles(source.rig, rig), turns, places, path, measures
+        source, shown, written, retarget.lacking_roles(source.rig, rig), bent, turns, places, path, measures
     )
+
+
+def touching(there: Clip, q: Array, p: Array, shown: Clip, options: Options) -> tuple[Clip, dict[str, Any]]:
+    """Hands that rest where the source's did, and by how much they missed that before and after.
+
+    Args:
+        there: the source's motion on the canonical joints, ``q`` and ``p`` its :meth:`.Clip.forward`.
+        shown: the same with the target's proportions.
+        options: whether they are to.
+    """
+    found = hand_contacts.find(there.skeleton, q, p, there.fps)
+    when = found.any()
+    out: dict[str, Any] = {"hands_touching": float(when.mean()) if when.size else 0.0}
+    if not when.any():
+        return shown, out
+    out["hands_off_before"] = out["hands_off_after"] = hand_contacts.missed(shown, found)
+    if options.hands == "touch":
+        shown = hand_contacts.keep(shown, found)
+        out["hands_off_after"] = hand_contacts.missed(shown, found)
+    return shown, out
 
 
 def root_bone(rig: Rig) -> int:

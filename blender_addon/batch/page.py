@@ -69,8 +69,9 @@ def text(whole: dict[str, Any]) -> str:
             f"{summary['seconds']:.1f} s. {_means(summary)}</p>")  # fmt: skip
     key = ("<p class=k>Grey: the source. Orange: the target, both in units of their hip heights, pelvis over pelvis. "
            "Limbs: mean (worst) angle between the source's and the evaluated target's limbs. Skating: of standing "
-           "toes, hip heights per second, source, then target before and after feet were locked.</p>")  # fmt: skip
-    names = ("Clip", "Frames", "Limbs", "Skating", "Under the ground", "Root", "Without a bone")
+           "toes, hip heights per second, source, then target before and after feet were locked. Hands: how far touching "
+           "palms are from their places, before and after.</p>")  # fmt: skip
+    names = ("Clip", "Frames", "Limbs", "Skating", "Under the ground", "Root", "Hands", "Without a bone")
     columns = "".join(f"<th>{name}</th>" for name in names)
     rows = "".join(_row(entry) for entry in whole["entries"])
     return ("<!doctype html><html lang=en><meta charset=utf-8><title>Limber: retargeting</title>"
@@ -91,19 +92,24 @@ def _means(summary: dict[str, Any]) -> str:
 def _row(entry: dict[str, Any]) -> str:
     name = f"{html.escape(entry['source'])} {html.escape(entry['clip'])}<br>→ {html.escape(entry['target'])}"
     if entry["state"] != "done":
-        return f"<tr><td>{name}<td class=bad colspan=6>{html.escape(entry['error'])}"
+        return f"<tr><td>{name}<td class=bad colspan=7>{html.escape(entry['error'])}"
     skated = " / ".join(_number(entry.get(f"skating_{k}"), 3) for k in ("source", "before", "after"))
     limbs = f"{_number(entry.get('limb_error'), 2)}° ({_number(entry.get('limb_error_worst'), 1)}°)"
     under = entry.get("penetration_after")
     cells = (str(entry["frames"]), limbs, skated, f"{_number(None if under is None else 100 * under, 1)} cm",
-             f"× {_number(entry.get('root_path_ratio'), 3)}")  # fmt: skip
+             f"× {_number(entry.get('root_path_ratio'), 3)}", _hands(entry))  # fmt: skip
     missing = html.escape(
         ", ".join([*entry["unmapped_target"], *(f"{r} (source)" for r in entry["unmapped_source"])])
     )
     numbers = "".join(f"<td class=n>{cell}" for cell in cells)
     drawn = picture(entry.get("poses") or [])
-    figures = f"<tr><td colspan=7>{drawn}" if drawn else ""
+    figures = f"<tr><td colspan=8>{drawn}" if drawn else ""
     return f"<tr><td>{name}{numbers}<td>{missing or 'none'}{figures}"
+
+
+def _hands(entry: dict[str, Any]) -> str:
+    off = [entry.get(f"hands_off_{when}") for when in ("before", "after")]
+    return " / ".join(f"{100 * x:.1f}" for x in off if x is not None) + " cm" if off[0] is not None else "–"
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -20,6 +20,7 @@ TARGETS = (*BLENDER, ".bvh")
 FORMATS = ("blend", "glb", "fbx", "bvh")
 ROOTS = ("hips", "bone", "object")
 FEET = ("lock", "keep")
+HANDS = ("touch", "keep")
 RECORDS = ".limber"
 """Folder in the output folder: one record a unit done, for --resume."""
 
@@ -36,6 +37,7 @@ class Options:
         root: what carries the way over the ground, one of ``ROOTS``.
         in_place: take that way out.
         feet: one of ``FEET``.
+        hands: one of ``HANDS``.
         only_armature: .fbx and .glb without meshes.
         check: how many frames are looked at after writing; 0: none.
         pictures: poses a clip for the page for people; 0: none.
@@ -48,12 +50,13 @@ class Options:
     root: str = "hips"
     in_place: bool = False
     feet: str = "lock"
+    hands: str = "touch"
     only_armature: bool = False
     check: int = 12
     pictures: int = 0
 
     def __post_init__(self) -> None:
-        for name, allowed in (("format", FORMATS), ("root", ROOTS), ("feet", FEET)):
+        for name, allowed in (("format", FORMATS), ("root", ROOTS), ("feet", FEET), ("hands", HANDS)):
             if getattr(self, name) not in allowed:
                 raise InvalidRequestError(name, f"{getattr(self, name)!r} is none of {', '.join(allowed)}")
         if self.fps and not 0.01 <= self.fps <= 1000:

@@ -11,7 +11,8 @@ Entry = dict[str, Any]
 
 FORMAT = 1
 _MEASURES = ("limb_error", "limb_error_worst", "skating_source", "skating_before", "skating_after",
-             "penetration_before", "penetration_after", "root_path_ratio", "root_error", "place_error")  # fmt: skip
+             "penetration_before", "penetration_after", "root_path_ratio", "root_error", "place_error",
+             "hands_touching", "hands_off_before", "hands_off_after")  # fmt: skip
 
 
 def make(

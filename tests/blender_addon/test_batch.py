@@ -197,6 +197,53 @@ def test_a_rigify_rig_shows_the_motion_and_its_switches_are_set(rigify_blend: Pa
     assert scene_files.choose_armature(demo_rig.NAME).pose.bones["thigh_parent.L"]["IK_FK"] == 1.0
 
 
+def test_fingers_bend_on_a_rigify_rig_as_on_the_source(rigify_blend: Path, folder: Path) -> None:
+    """A fist on the SMPL-H hands of an AMASS take, looked at on the bones that deform."""
+    from blender_addon.batch import bulk, convert
+    from blender_addon.motion import rotations
+
+    target = targets.open_target(plan.Place(str(rigify_blend), demo_rig.NAME), "auto")
+    obj = target.character.obj
+    walked, _ = walk(steps=3)
+    source = sources.described("", with_fingers(walked), "auto")
+    made = convert.convert(source, target.character.rig, plan.Options())
+    assert len(made.fingers) == 2
+    bulk.write_action(obj, "fist", bulk.channels(target.character, made, None, 1), 1)
+    p = source.clip.positions()
+    for row in (0, 20, FRAMES - 1):
+        bpy.context.scene.frame_set(row + 1)
+        pose = obj.evaluated_get(bpy.context.evaluated_depsgraph_get()).pose.bones
+        for side in ("left", "right"):
+            names = source.rig.bone_map.fingers[f"{side}_index"]
+            for k, bone in enumerate(target.character.bone_map.fingers[f"{side}_index"][:2]):
+                a, b = (p[row, source.clip.skeleton.index(n)] for n in names[k : k + 2])
+                seen = pose[f"DEF-{bone}"]
+                way = rotations.rotate(armature_io.Y_UP, np.array(seen.tail - seen.head))
+                off = rotations.normalize(b - a) - rotations.normalize(way)
+                assert np.degrees(np.linalg.norm(off)) < 0.5
+
+
+def with_fingers(clip: Clip) -> Clip:
+    """A clip on canonical joints with three bones on both index fingers, that close more and more."""
+    from blender_addon.motion import rotations
+    from blender_addon.motion.skeleton import Skeleton
+
+    s = clip.skeleton
+    names, parents, offsets = list(s.names), s.parents.tolist(), s.offsets.tolist()
+    turned = [clip.rotations[:, j] for j in range(len(s))]
+    bend = np.linspace(0.1, 1.2, len(clip))
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        at = s.index(f"{side}_wrist")
+        for k in (1, 2, 3):
+            names.append(f"{side}_index{k}")
+            parents.append(at)
+            offsets.append([sign * (0.08 if k == 1 else 0.03), 0.0, 0.0])
+            turned.append(rotations.from_axis_angle(bend[:, None] * np.array([0.0, 0.0, -sign])))
+            at = len(names) - 1
+    skeleton = Skeleton(tuple(names), np.array(parents), np.array(offsets))
+    return Clip(skeleton, np.stack(turned, 1), clip.root_positions, clip.fps)
+
+
 def test_a_linked_character_is_overridden(folder: Path, tmp_path: Path) -> None:
     bpy.ops.wm.read_factory_settings(use_empty=True)
     with bpy.data.libraries.load(str(folder / "hero.blend"), link=True) as (there, here):
