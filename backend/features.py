@@ -321,22 +321,80 @@ def smoothed(filled: Window, trust: Tensor) -> Window:
     rows = (trust > 0).flatten(1).any(1).nonzero()[:, 0]
     if not len(rows):
         return filled
-    turned, placed = filled.rotation_known[rows], filled.root_known[rows]
-    known = torch.cat((turned, placed[..., None]), -1)
-    weights = (
-        torch.where(known, smoothing.CERTAIN, smoothing.odds(trust[rows])) * filled.valid[rows][..., None]
-    )
-    q = _of_one_sign(filled.rotations[rows])
-    root = filled.root[rows]
-    moved = trust[rows] > 0
-    q = torch.where(moved[..., :J, None], F.normalize(smoothing.smooth(q, weights[..., :J]), dim=-1), q)
-    level = smoothing.smooth(root[:, :, None], weights[..., J:])[:, :, 0]
-    root = torch.where(moved[..., J:], level, root)
+    turned, root = _settled(
+        filled.rotations[rows], filled.root[rows], filled.offsets[rows], trust[rows],
+        torch.cat((filled.rotation_known[rows], filled.root_known[rows, :, None]), -1), filled.valid[rows],
+    )  # fmt: skip
     return replace(
         filled,
-        rotations=filled.rotations.index_copy(0, rows, q),
+        rotations=filled.rotations.index_copy(0, rows, turned),
         root=filled.root.index_copy(0, rows, root),
     )
+
+
+def _settled(q: Tensor, root: Tensor, offsets: Tensor, trust: Tensor, known: Tensor,
+             valid: Tensor) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Rotations ``(B, T, 22, 4)`` and root ``(B, T, 3)``, smoothed where ``trust`` ``(B, T, 23)`` is above 0.
+
+    World rotations and joint places are smoothed each for itself; then, from the root outwards, each
+    observed joint takes the rotation that fits both (:func:`smoothing.fuse`), the others keep theirs.
+    """
+    weights = torch.where(known, smoothing.CERTAIN, smoothing.odds(trust)) * valid[..., None]
+    local = to_matrix(q)
+    world, places = forward_kinematics(local, root, offsets)
+    chain, reach = list(weights[..., :J].unbind(-1)), [weights[..., J]] * J
+    for own, above in _LEVELS:
+        for j, p in zip(own, above, strict=True):
+            reach[j] = torch.minimum(reach[p], chain[p])  # a place is as good as the worst turn above it
+            chain[j] = torch.minimum(chain[j], chain[p])
+    turns, sure_turn = smoothing.smooth(_of_one_sign(quaternion(world)), torch.stack(chain, -1))
+    start = to_matrix(F.normalize(turns, dim=-1))
+    target, sure = smoothing.smooth(places, torch.stack(reach, -1))
+    root = torch.where((trust[..., J] > 0)[..., None], target[:, :, 0], root)
+    solved: list[Tensor] = [world[:, :, 0]] * J
+    placed: list[Tensor] = [root] * J
+    for own, above in [([0], [0]), *_LEVELS]:
+        for j, p in zip(own, above, strict=True):
+            given = local[:, :, j] if j == 0 else solved[p] @ local[:, :, j]
+            if j:
+                placed[j] = placed[p] + (solved[p] @ offsets[:, None, j, :, None])[..., 0]
+            best = start[:, :, j]
+            if below := CHILDREN[j]:
+                best = smoothing.fuse(
+                    0.75 * sure_turn[..., j], start[:, :, j], 3 * sure[..., below],
+                    offsets[:, None, below].expand(-1, q.shape[1], -1, -1), target[:, :, below], placed[j],
+                )  # fmt: skip
+            solved[j] = torch.where((trust[..., j] > 0)[..., None, None], best, given)
+    turned = torch.stack(
+        [solved[0], *(solved[PARENTS[j]].transpose(-1, -2) @ solved[j] for j in range(1, J))], 2
+    )
+    return torch.where((trust[..., :J] > 0)[..., None], quaternion(turned), q), root
+
+
+CHILDREN = [[c for c, p in enumerate(PARENTS) if p == j] for j in range(J)]
+
+
+def quaternion(m: Tensor) -> Tensor:
+    """The inverse of :func:`to_matrix`, by the largest of the four components (Shepperd 1978).
+
+    ``(..., 3, 3) -> (..., 4)``.
+    """
+    d = m.diagonal(dim1=-2, dim2=-1)  # (..., 3)
+    x, y, z = d.unbind(-1)
+    squares = torch.stack((1 + x + y + z, 1 + x - y - z, 1 - x + y - z, 1 - x - y + z), -1)  # 4 q^2
+    a = torch.stack(
+        (m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]), -1
+    )
+    b = torch.stack(
+        (m[..., 1, 0] + m[..., 0, 1], m[..., 0, 2] + m[..., 2, 0], m[..., 2, 1] + m[..., 1, 2]), -1
+    )
+    (wx, wy, wz), (xy, xz, yz) = a.unbind(-1), b.unbind(-1)  # 4 times the products of two components
+    products = torch.stack(
+        (squares[..., 0], wx, wy, wz, wx, squares[..., 1], xy, xz,
+         wy, xy, squares[..., 2], yz, wz, xz, yz, squares[..., 3]), -1,
+    ).unflatten(-1, (4, 4))  # fmt: skip
+    best = squares.argmax(-1)[..., None, None].expand(*squares.shape[:-1], 1, 4)
+    return F.normalize(products.gather(-2, best)[..., 0, :], dim=-1)
 
 
 def _of_one_sign(q: Tensor) -> Tensor:
