@@ -17,7 +17,7 @@ from blender_addon.motion.constraints import Request, Result
 from blender_addon.motion.errors import InvalidRequestError, LimberError, WeightsError
 
 from . import systems, tasks, weights
-from .systems.base import Interpolation, System
+from .systems.base import BUILT_IN, System
 from .weights import Bundle
 
 PACKAGED = Path(__file__).resolve().parent / "weights"
@@ -46,7 +46,6 @@ class Service:
     def __init__(self, weights_dirs: Sequence[Path] = ()) -> None:
         self._folders = weights.discover([*weights_dirs, PACKAGED])
         self._loaded: dict[tuple[str, str], System] = {}
-        self._interpolation = Interpolation()
         self._lock = threading.Lock()
 
     def run(
@@ -109,7 +108,7 @@ class Service:
                 "systems": {k: list(v["tasks"]) for k, v in bundle.systems.items()},
                 "metrics": bundle.metrics,
             })  # fmt: skip
-        built_in = {self._interpolation.name: sorted(self._interpolation.tasks)}
+        built_in = {name: sorted(system.tasks) for name, system in BUILT_IN.items()}
         out.append({
             "name": "", "default": not self._folders, "family": "", "licence": "none needed", "data": [],
             "sha256": "", "loaded": list(built_in), "problem": "", "systems": built_in, "metrics": {},
@@ -139,43 +138,43 @@ class Service:
 
     def _choose(self, request: Request) -> tuple[Bundle | None, str]:
         """The bundle and the system's name for a request; no bundle for what needs no weights."""
-        builtin = self._interpolation
         if request.bundle and request.bundle not in self._folders:
             known = ", ".join(sorted(self._folders)) or "none"
             raise InvalidRequestError("bundle", f"there is no {request.bundle!r}", f"Installed: {known}.")
-        if request.system == builtin.name:
-            if request.task not in builtin.tasks:
-                raise _unsupported(request, builtin.name, self._able(request.task))
-            return None, builtin.name
+        if request.system in BUILT_IN:
+            if request.task not in BUILT_IN[request.system].tasks:
+                raise _unsupported(request, request.system, self._able(request.task))
+            return None, request.system
         name = request.bundle or self._default()
         bundle = weights.load(self._folders[name]) if name else None
         able = [k for k, v in bundle.systems.items() if request.task in v["tasks"]] if bundle else []
         if request.system == "auto":
             if able:
                 return bundle, able[0]
-            if not request.bundle and self._able(request.task) == [builtin.name]:
-                return None, builtin.name
+            only = self._able(request.task)
+            if not request.bundle and len(only) == 1 and only[0] in BUILT_IN:
+                return None, only[0]
             raise _unsupported(request, name or "this installation", self._able(request.task))
         if request.system in able:
             return bundle, request.system
         if bundle is None or request.system not in bundle.systems:
-            known = ", ".join(["auto", *(bundle.systems if bundle else ()), builtin.name])
+            known = ", ".join(["auto", *(bundle.systems if bundle else ()), *BUILT_IN])
             raise InvalidRequestError("system", f"bundle {name!r} has no {request.system!r}", f"Use {known}.")
         raise _unsupported(request, request.system, self._able(request.task))
 
     def _able(self, task: str) -> list[str]:
-        """Who does something for a task, as ``system (bundle)``; interpolation leaves what it refines as it is."""
+        """Who does something for a task, as ``system (bundle)``; interpolation refines nothing."""
         return [
             f"{system} ({entry['name']})" if entry["name"] else system
             for entry in self.models()
             for system, can in entry["systems"].items()
-            if task in can and (entry["name"] or task != "refine")
+            if task in can and (system, task) != ("interpolation", "refine")
         ]
 
     def _system(self, bundle: Bundle | None, name: str) -> System:
         """The system, built once and kept."""
         if bundle is None:
-            return self._interpolation
+            return BUILT_IN[name]
         key = (bundle.name, name)
         if key not in self._loaded:
             self._loaded[key] = build(bundle, name)

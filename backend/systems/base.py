@@ -64,6 +64,27 @@ class Interpolation(System):
         return x.surplus
 
 
+class Smoothing(System):
+    """Observed motion smoothed as its noise asks (:mod:`backend.smoothing`), which is what every other
+    system starts from."""
+
+    name = "smoothing"
+    tasks = frozenset({"refine"})
+
+    def evaluations(self, variation: int) -> int:
+        """One step, as for interpolation."""
+        return 1
+
+    def sample(self, x: Inputs, variation: int, generator: torch.Generator, step: Step) -> Tensor:
+        """Zero difference: the filling."""
+        step()
+        return torch.zeros_like(x.base)
+
+
+BUILT_IN: Mapping[str, System] = {s.name: s for s in (Interpolation(), Smoothing())}
+"""Systems that need no weights. Interpolation is for comparison where something is refined: it leaves it as it is."""
+
+
 class Denoising(System):
     """A trained denoiser, in one pass or down the diffusion chain.
 

@@ -91,7 +91,7 @@ def test_the_same_seed_gives_the_same_result_in_another_service(folders: Path) -
         (lambda: with_task("text"), "task", "No installed model does"),
         (lambda: with_task("text", system="mmdm"), "task", "mmdm cannot do 'text'"),
         (lambda: with_task("text", system="interpolation"), "task", "interpolation cannot do 'text'"),
-        (lambda: with_task("refine"), "task", "No installed model does"),
+        (lambda: with_task("refine", system="mmdm"), "task", "Use smoothing"),
         (lambda: keyed(options={"sparkle": 1}), "options", "sparkle"),
         (lambda: keyed(20_000, variations=64), "variations", "Ask for fewer"),
     ],
@@ -163,6 +163,10 @@ def test_without_any_bundle_there_is_interpolation(monkeypatch: pytest.MonkeyPat
     assert service.run(keyed()).report["system"] == "interpolation"
     with pytest.raises(InvalidRequestError, match="Installed: none"):
         service.run(keyed(bundle="open"))
+
+
+def test_smoothing_refines_where_no_model_can(service: Service) -> None:
+    assert service.run(with_task("refine")).report["system"] == "smoothing"
 
 
 def test_progress_counts_up_and_cancel_is_looked_at_before_every_step(service: Service) -> None:

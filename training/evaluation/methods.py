@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from backend import tasks
-from backend.systems.base import System
+from backend.systems.base import BUILT_IN, System
 from blender_addon.motion import interpolation
 from blender_addon.motion.clip import Clip
 from blender_addon.motion.constraints import Request
@@ -57,6 +57,11 @@ def _held(request: Request) -> Clip:
     before, _, _ = interpolation.neighbours(request.root_known)
     held = replace(clip, rotations=turned, root_positions=clip.root_positions[before])
     return interpolation.keep_known(held, request)
+
+
+def smoothed(requests: Sequence[Request]) -> list[Clip]:
+    """Observed motion smoothed as every system gets it: what a network adds to refinement is beyond this."""
+    return [deliver(r, BUILT_IN["smoothing"]) for r in requests]
 
 
 # -- systems, in this process or several -------------------------------------------------------------

@@ -16,7 +16,7 @@ from ..prepare.cache import Cache
 from . import complete, filters, material, noise
 from .inbetween import below, key_errors
 from .material import Row
-from .methods import Columns, plain
+from .methods import Columns, plain, smoothed
 
 FRAMES = 64
 TRUST = 0.5
@@ -75,6 +75,7 @@ def _cells(
     cells: dict[str, Any] = {"windows": len(truth), "truth": complete.looks(truth, truth)}
     results = {"before": list(given)}
     results |= {name: fill(asked) for name, fill in columns.able("refine").items()}
+    results["smoothing"] = smoothed(asked)
     for kind, title in KINDS.items():
         results[title] = _kept(chosen[kind](given), asked)
     if bad is not None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-BASELINES = ("interpolation", "zero velocity", "before", "Savitzky-Golay", "One Euro", "shuffled")
+BASELINES = (
+    "interpolation",
+    "zero velocity",
+    "before",
+    "smoothing",
+    "Savitzky-Golay",
+    "One Euro",
+    "shuffled",
+)
 """Columns that are no systems."""
 _NOT_COLUMNS = ("windows", "truth")
 
