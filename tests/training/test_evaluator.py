@@ -141,3 +141,20 @@ def test_a_file_gives_the_same_evaluator_and_others_are_refused(trained: Evaluat
 def test_nothing_to_train_on_is_said() -> None:
     with pytest.raises(ValueError, match="no captioned"):
         train_evaluator.train(captioned(), TINY, 0, Settings(), [])
+
+
+def test_the_two_that_come_along_are_of_different_shapes_and_small() -> None:
+    from importlib.resources import files
+
+    found = {name: evaluator.installed(name) for name in evaluator.SHAPES}
+    assert (
+        found["choose"].shape
+        == evaluator.SHAPES["choose"]
+        != found["report"].shape
+        == evaluator.SHAPES["report"]
+    )
+    for name, network in found.items():
+        assert Path(str(files("training").joinpath("evaluators", f"{name}.safetensors"))).stat().st_size < 3e6
+        turns = network.clips([act("turns left", 5, 80), act("turns right", 5, 80)])
+        assert np.isfinite(turns).all()
+        assert np.linalg.norm(turns[0] - turns[1]) > 2, "left and right lie apart"
