@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ..motion.errors import InvalidRequestError
-from . import page, pool, report
+from . import page, pool, ray_cluster, report
 from .plan import FEET, FORMATS, HANDS, ROOTS, Options, Unit, done_before, plan, remember
 
 PICTURES = 6
@@ -58,7 +58,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="frames evaluated after writing (default 12, 0: none)",
     )
-    add("--jobs", type=int, default=1, metavar="N", help="processes (default 1)")
+    add(
+        "--jobs",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes, with --ray on the whole cluster (default 1)",
+    )
+    add("--ray", metavar="ADDRESS",
+        help="do the jobs on a Ray cluster: auto, HOST:PORT or ray://HOST:PORT; its nodes share the files' paths. "
+        "Needs: pip install 'limber[ray]'")  # fmt: skip
     add("--timeout", type=float, default=300.0, metavar="SECONDS",
         help="a process without a sign of life for so long is ended (default 300)")  # fmt: skip
     add("--resume", action="store_true", help="leave out what an earlier run with the same options finished")
@@ -118,6 +127,8 @@ def _units(options: argparse.Namespace) -> list[Unit]:
                       PICTURES if options.page else 0)  # fmt: skip
         if options.jobs < 1 or not options.timeout > 0:
             raise InvalidRequestError("jobs" if options.jobs < 1 else "timeout", "must be more than nothing")
+        if options.ray:
+            ray_cluster.library()
         return plan(options.source, options.target, options.output, how)
     except InvalidRequestError as error:
         parser.error(str(error))
@@ -129,7 +140,10 @@ def _have_done(units: list[Unit], options: argparse.Namespace, done: Any, bar: B
     # a farm that ends the command politely must not leave processes behind
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        pool.run(units, options.jobs, options.timeout, done, bar.said)
+        if options.ray:
+            ray_cluster.run(units, options.ray, options.jobs, options.timeout, done)
+        else:
+            pool.run(units, options.jobs, options.timeout, done, bar.said)
     finally:
         signal.signal(signal.SIGTERM, before)
 

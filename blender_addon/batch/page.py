@@ -69,8 +69,8 @@ def text(whole: dict[str, Any]) -> str:
             f"{summary['seconds']:.1f} s. {_means(summary)}</p>")  # fmt: skip
     key = ("<p class=k>Grey: the source. Orange: the target, both in units of their hip heights, pelvis over pelvis. "
            "Limbs: mean (worst) angle between the source's and the evaluated target's limbs. Skating: of standing "
-           "toes, hip heights per second, source, then target before and after feet were locked. Hands: how far touching "
-           "palms are from their places, before and after.</p>")  # fmt: skip
+           "toes, hip heights per second, source, then target before and after feet were locked. Hands: how far "
+           "touching palms are from their places, before and after.</p>")  # fmt: skip
     names = ("Clip", "Frames", "Limbs", "Skating", "Under the ground", "Root", "Hands", "Without a bone")
     columns = "".join(f"<th>{name}</th>" for name in names)
     rows = "".join(_row(entry) for entry in whole["entries"])

@@ -206,6 +206,11 @@ def attempt(process: Process, unit: Unit, said: Callable[[str], None]) -> Outcom
     if "entries" in message:
         return Outcome(unit, tuple(message["entries"]), message.get("memory", 0), attempts)
     error = message.get("dead") or message.get("hung") or message.get("error", "")
+    return failed(unit, error, message.get("memory", 0), attempts)
+
+
+def failed(unit: Unit, error: str, memory: int = 0, attempts: int = 1) -> Outcome:
+    """The outcome of a unit of which nothing came."""
     entry = {
         "source": str(unit.source),
         "target": str(unit.target),
@@ -213,4 +218,4 @@ def attempt(process: Process, unit: Unit, said: Callable[[str], None]) -> Outcom
         "state": "failed",
         "error": error,
     }
-    return Outcome(unit, (entry,), message.get("memory", 0), attempts)
+    return Outcome(unit, (entry,), memory, attempts)
