@@ -81,7 +81,8 @@ def channels(
     if solver is not None:
         out.update(control_rig.switch_values(character.obj, len(made.written)))
     if made.path is not None:
-        out.update(object_channels(character.obj, made.path))
+        carried = control_rig.root_channels if made.on_control else object_channels
+        out.update(carried(character, made.path))
     return out
 
 
@@ -175,12 +176,13 @@ def _long_way(character: Character, clip: Clip, bones: Collection[str], pelvis: 
     return out
 
 
-def object_channels(obj: Any, path: GroundPath) -> Values:
+def object_channels(character: Character, path: GroundPath) -> Values:
     """The armature object's own channels for a way over the ground.
 
     Raises:
         InvalidRequestError: it has a parent or delta transforms, so its channels are not its place.
     """
+    obj = character.obj
     if obj.parent is not None or any(obj.delta_location) or any(obj.delta_rotation_euler):
         raise InvalidRequestError("root", f"the object {obj.name} has a parent or delta transforms",
                                   "Use --root hips.")  # fmt: skip

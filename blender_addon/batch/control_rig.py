@@ -17,6 +17,8 @@ from ..continuity import channel_values
 from ..keyframes import ChannelId, Keys, bone_path
 from ..motion import rotations
 from ..motion.clip import Clip
+from ..motion.errors import InvalidRequestError
+from ..motion.root_motion import GroundPath
 from ..motion.rotations import Array
 from ..motion.skeleton import JOINTS
 from ..rigify_io import RigifyWriter
@@ -103,6 +105,30 @@ class Solver:
         present = writer.present[0, k, :3, 3] - place[:3, :3] @ own
         step = (goal - present) @ np.linalg.inv(place[:3, :3]).T
         return {(bone_path("torso", "location"), i): step[:, i] for i in range(3)}
+
+
+def root_channels(character: Character, path: GroundPath) -> Values:
+    """A control rig's ``root``, on which all of it hangs, for a way over the ground.
+
+    Raises:
+        InvalidRequestError: this is no control rig, or its root is locked.
+    """
+    obj = character.obj
+    bone = obj.pose.bones.get("root") if rigify_io.is_control_rig(obj, character.bone_map) else None
+    if bone is None or any((*bone.lock_location, *bone.lock_rotation)):
+        raise InvalidRequestError(
+            "root", "no bone stands above the hips", "Use --root hips or --root object."
+        )
+    up = rotations.inverse(armature_io.Y_UP)
+    moved = np.tile(np.eye(4), (len(path.places), 1, 1))
+    moved[:, :3, :3] = rotations.to_matrix(
+        rotations.multiply(rotations.multiply(up, path.turns), armature_io.Y_UP)
+    )
+    moved[:, :3, 3] = rotations.rotate(up, path.places) / armature_io.unit_scale()
+    rest = np.array(obj.matrix_world, np.float64) @ np.array(bone.bone.matrix_local, np.float64)
+    basis = np.linalg.inv(rest) @ moved @ rest
+    out = rotation_values(bone, rotations.from_matrix(basis[:, :3, :3]))
+    return out | {(bone_path("root", "location"), i): basis[:, i, 3] for i in range(3)}
 
 
 def rotation_values(bone: Any, basis: Array) -> Values:

@@ -10,7 +10,6 @@ import numpy as np
 
 from ..motion import broad_hips, contacts, fingers, foot_lock, hand_contacts, retarget, root_motion, rotations
 from ..motion.clip import Clip
-from ..motion.errors import InvalidRequestError
 from ..motion.retarget import Rig
 from ..motion.root_motion import GroundPath
 from ..motion.rotations import Array
@@ -30,7 +29,8 @@ class Converted:
         fingers: the source's fingers that moved, see :func:`..motion.fingers.read`.
         turns: further bones and their global differences, see :func:`.retarget.from_canonical`.
         places: further bones and where their heads are.
-        path: what the object carries; None: nothing.
+        path: what the object carries, or a control rig's root; None: nothing.
+        on_control: it is the control rig's root.
         measures: skating, penetration and so on, by name.
     """
 
@@ -43,6 +43,7 @@ class Converted:
     places: Mapping[int, Array]
     path: GroundPath | None
     measures: dict[str, Any]
+    on_control: bool = False
 
     def bones(self, rig: Rig) -> list[int]:
         """Bones of the rig that are written."""
@@ -65,9 +66,6 @@ def convert(source: Source, rig: Rig, options: Options) -> Converted:
         source: the clip and its character.
         rig: the target.
         options: rate, feet, root.
-
-    Raises:
-        InvalidRequestError: the root's motion is wanted on a bone and there is none above the hips.
     """
     if options.fps and options.fps != source.clip.fps:
         source = replace(source, clip=source.clip.resample(options.fps))
@@ -87,16 +85,25 @@ def convert(source: Source, rig: Rig, options: Options) -> Converted:
     bent = fingers.read(source.clip, source.rig, there)
     turns = fingers.write(bent, rig, shown)
     path, places, written = None, {}, shown
+    bone = root_bone(rig) if options.root == "bone" else None
     if options.root != "hips" and not options.in_place:
         path = root_motion.ground_path(shown)
-        if options.root == "bone":
-            bone = root_bone(rig)
+        if bone is None:
+            written = path.local(shown)
+        else:
             turns, places = {**turns, bone: path.turns}, {bone: path.places + _height(rig, bone)}
             path = None
-        else:
-            written = path.local(shown)
     return Converted(
-        source, shown, written, retarget.lacking_roles(source.rig, rig), bent, turns, places, path, measures
+        source,
+        shown,
+        written,
+        retarget.lacking_roles(source.rig, rig),
+        bent,
+        turns,
+        places,
+        path,
+        measures,
+        options.root == "bone",
     )
 
 
@@ -120,18 +127,10 @@ def touching(there: Clip, q: Array, p: Array, shown: Clip, options: Options) -> 
     return shown, out
 
 
-def root_bone(rig: Rig) -> int:
-    """The topmost bone above the hips.
-
-    Raises:
-        InvalidRequestError: there is none.
-    """
+def root_bone(rig: Rig) -> int | None:
+    """The topmost bone above the hips; None: there is none among those that retargeting knows."""
     above = rig.skeleton.ancestors(rig.bones.first("pelvis"))
-    if not above:
-        raise InvalidRequestError(
-            "root", "no bone stands above the hips", "Use --root hips or --root object."
-        )
-    return above[-1]
+    return above[-1] if above else None
 
 
 def _height(rig: Rig, bone: int) -> Array:

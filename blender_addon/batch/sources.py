@@ -94,7 +94,7 @@ def _npz(path: str) -> Clip:
 
 
 def _blender(place: Place, source_map: str) -> Iterator[Source | tuple[str, LimberError]]:
-    from .. import armature_io, whole_motion
+    from .. import whole_motion
     from . import targets
 
     obj = targets.open_file(place)
@@ -106,8 +106,7 @@ def _blender(place: Place, source_map: str) -> Iterator[Source | tuple[str, Limb
         name = action.name if len(found) > 1 else ""
         try:
             first, last = targets.play_alone(obj, action)
-            kept = whole_motion.kept_map(obj) if source_map == "auto" else None
-            bone_map = kept or choose_map(armature_io.read_skeleton(obj), source_map)
+            bone_map = targets.map_of(place, obj, source_map)
             clip = whole_motion.read(obj, bone_map, np.arange(first, last + 1))
             clip = replace(clip, name=action.name)
             yield Source(name, clip, retarget.make_rig(clip.skeleton, bone_map, clip))

@@ -18,7 +18,7 @@ from ..motion.bone_maps import BoneMap
 from ..motion.clip import Clip
 from ..motion.errors import FileFormatError, InvalidRequestError, LimberError
 from ..whole_motion import Character
-from . import sources
+from . import sources, vrm_map
 from .plan import Place
 
 POSES = 40
@@ -55,6 +55,8 @@ def open_file(place: Place) -> Any:
             _import_more(path, ending)
         else:
             scene_files.open_scene(path)
+        if not scene_files.armatures():
+            _override_instances()
         obj = scene_files.choose_armature(place.armature)
     except InvalidRequestError as error:
         # the command line of retargeting names the armature behind the file
@@ -79,6 +81,21 @@ def _import_more(path: Path, ending: str) -> None:
     if operator is None or "usd_import" not in dir(bpy.ops.wm):
         raise FileFormatError(str(path), "this Blender was built without USD")
     scene_files._quietly(path, "cannot be read", lambda: operator(filepath=str(path)))
+
+
+def _override_instances() -> None:
+    """Library overrides of linked collections that stand in the scene as instances: their armatures can move."""
+    scene, layer = bpy.context.scene, bpy.context.view_layer
+    for empty in [o for o in scene.objects if o.instance_type == "COLLECTION"]:
+        linked = empty.instance_collection
+        if (
+            linked is None
+            or linked.library is None
+            or not any(o.type == "ARMATURE" for o in linked.all_objects)
+        ):
+            continue
+        if linked.override_hierarchy_create(scene, layer, reference=empty) is None:
+            raise InvalidRequestError("armature", f"{empty.name} is linked and Blender cannot override it")
 
 
 def _editable(obj: Any) -> Any:
@@ -112,8 +129,7 @@ def open_target(place: Place, choice: str) -> Target:
         LimberError: see :func:`open_file`; or it has no map.
     """
     obj = open_file(place)
-    kept = whole_motion.kept_map(obj) if choice == "auto" else None
-    bone_map = kept or sources.choose_map(armature_io.read_skeleton(obj), choice)
+    bone_map = map_of(place, obj, choice)
     if Path(place.path).suffix.lower() == ".blend":
         own = obj.animation_data.action if obj.animation_data else None
         shown = None if own is None else whole_motion.read(obj, bone_map, _spread(own, POSES))
@@ -132,6 +148,21 @@ def open_target(place: Place, choice: str) -> Target:
     for action in found if own is None else ():
         bpy.data.actions.remove(action)
     return Target(whole_motion.describe(obj, (), bone_map, shown), own, 0 if own else len(found))
+
+
+def map_of(place: Place, obj: Any, choice: str) -> BoneMap:
+    """The map of an opened file's armature: kept on it, stated in the file, or found; or the one that is asked for.
+
+    Raises:
+        MappingError: see :func:`.sources.choose_map`.
+    """
+    if choice == "auto":
+        if (kept := whole_motion.kept_map(obj)) is not None:
+            return kept
+        told = vrm_map.stated(Path(place.path)) if place.path.lower().endswith(".vrm") else None
+        if told is not None and all(name in obj.data.bones for name in told.names):
+            return told
+    return sources.choose_map(armature_io.read_skeleton(obj), choice)
 
 
 def _poses(obj: Any, bone_map: BoneMap, found: Sequence[Any]) -> Clip | None:

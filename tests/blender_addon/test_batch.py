@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -22,6 +23,7 @@ from blender_addon.batch import plan, pool, sources, targets, work  # noqa: E402
 from blender_addon.motion import bone_maps, bvh, npz, retarget  # noqa: E402
 from blender_addon.motion.clip import Clip  # noqa: E402
 from blender_addon.motion.errors import LimberError  # noqa: E402
+from blender_addon.motion.skeleton import JOINTS  # noqa: E402
 from tests.blender_addon import armatures, characters  # noqa: E402
 from tests.motion.walking import walk  # noqa: E402
 
@@ -141,6 +143,29 @@ def test_the_way_is_carried_by_what_is_asked_to(folder: Path, root: str) -> None
     assert [x > 1 for x in moved] == [root == "object", root == "bone"]
 
 
+def test_the_root_of_a_rigify_rig_carries_the_way(rigify_blend: Path, folder: Path) -> None:
+    (unit,) = plan.plan([str(folder / "walk.bvh")], [f"{rigify_blend}:{demo_rig.NAME}"], folder / "rooted",
+                        plan.Options(root="bone", check=6))  # fmt: skip
+    (entry,) = work.Workshop().run(unit, lambda text: None)
+    assert entry["state"] == "done", entry
+    assert entry["place_error"] < 1e-4
+    bpy.ops.wm.open_mainfile(filepath=entry["output"])
+    bones, far = scene_files.choose_armature(demo_rig.NAME).pose.bones, {}
+    for frame in (1, FRAMES):
+        bpy.context.scene.frame_set(frame)
+        far[frame] = bones["root"].matrix.translation.copy(), bones["torso"].location.copy()
+    assert (far[FRAMES][0] - far[1][0]).length > 1
+    assert (far[FRAMES][1] - far[1][1]).length < 0.2, "torso sways on it"
+
+
+def test_no_bone_above_the_hips_is_said(folder: Path) -> None:
+    (unit,) = plan.plan(
+        [str(folder / "walk.bvh")], [str(folder / "walk.bvh")], folder / "o", plan.Options(root="bone")
+    )
+    (entry,) = work.Workshop().run(unit, lambda text: None)
+    assert "no bone stands above the hips" in entry["error"]
+
+
 def test_in_place(folder: Path) -> None:
     (entry,) = run(folder, options=plan.Options(in_place=True, check=4))
     bpy.ops.wm.open_mainfile(filepath=entry["output"])
@@ -256,6 +281,84 @@ def test_a_linked_character_is_overridden(folder: Path, tmp_path: Path) -> None:
     (entry,) = work.Workshop().run(unit, lambda text: None)
     assert entry["state"] == "done", entry
     assert entry["limb_error"] < 1
+
+
+def test_an_instance_of_a_linked_collection_is_overridden(folder: Path, tmp_path: Path) -> None:
+    bpy.ops.wm.open_mainfile(filepath=str(folder / "hero.blend"))
+    made = bpy.data.collections.new("Cast")
+    made.objects.link(bpy.data.objects["Hero"])
+    bpy.context.scene.collection.children.link(made)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "library.blend"))
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    with bpy.data.libraries.load(str(tmp_path / "library.blend"), link=True) as (there, here):
+        here.collections = [name for name in there.collections if name == "Cast"]
+    empty = bpy.data.objects.new("Cast", None)
+    empty.instance_type, empty.instance_collection = "COLLECTION", here.collections[0]
+    bpy.context.scene.collection.objects.link(empty)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
+    (entry,) = run(tmp_path, source=str(folder / "walk.bvh"), target="shot.blend")
+    assert entry["state"] == "done", entry
+    assert entry["limb_error"] < 1
+    before = (tmp_path / "library.blend").stat().st_mtime_ns
+    assert before < Path(entry["output"]).stat().st_mtime_ns, "the library is not written to"
+
+
+@pytest.mark.parametrize("ending", ["usda", "usdc"])
+def test_usd_characters_and_clips(folder: Path, tmp_path: Path, ending: str) -> None:
+    bpy.ops.wm.open_mainfile(filepath=run(folder)[0]["output"])
+    bpy.context.scene.frame_set(1)
+    bpy.ops.wm.usd_export(
+        filepath=str(tmp_path / f"hero.{ending}"), export_animation=True, export_armatures=True
+    )
+    (entry,) = run(tmp_path, source=str(folder / "walk.bvh"), target=f"hero.{ending}", out="onto")
+    assert entry["state"] == "done", entry
+    assert entry["limb_error"] < 1
+    (entry,) = run(tmp_path, source=f"hero.{ending}", target=str(folder / "hero.blend"), out="from",
+                   options=plan.Options(format="bvh", feet="keep", hands="keep"))  # fmt: skip
+    assert entry["state"] == "done", entry
+    assert seen_error(Path(entry["output"])) < 1, "what went through USD is the walk"
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_vrm_files_say_which_bone_is_which(folder: Path, tmp_path: Path, version: int) -> None:
+    """Names that nobody could guess; the file's humanoid list tells."""
+    roles = {"hips": "pelvis", "spine": "spine1", "chest": "spine2", "upperChest": "spine3", "neck": "neck",
+             "head": "head"}  # fmt: skip
+    for side in ("left", "right"):
+        roles |= {f"{side}{a}": f"{side}_{b}" for a, b in (
+            ("Shoulder", "collar"), ("UpperArm", "shoulder"), ("LowerArm", "elbow"), ("Hand", "wrist"),
+            ("UpperLeg", "hip"), ("LowerLeg", "knee"), ("Foot", "ankle"), ("Toes", "foot"))}  # fmt: skip
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    obj = characters.make_person("Avatar")
+    nodes = {f"骨{(7 * k) % 22}": joint for k, joint in enumerate(JOINTS)}
+    for name, joint in nodes.items():
+        obj.data.bones[joint].name = name
+    scene_files.save(tmp_path / "avatar.glb", obj, 1, 2)
+    _state_humanoid(tmp_path / "avatar.glb", tmp_path / "avatar.vrm", roles, nodes, version)
+    (entry,) = run(tmp_path, source=str(folder / "walk.bvh"), target="avatar.vrm")
+    assert entry["state"] == "done", entry
+    assert (entry["map"], entry["unmapped_target"]) == ("vrm", [])
+    assert entry["limb_error"] < 1
+
+
+def _state_humanoid(glb: Path, vrm: Path, roles: dict[str, str], names: dict[str, str], version: int) -> None:
+    """The same file with a VRM extension that lists humanoid bones."""
+    data = glb.read_bytes()
+    (size,) = struct.unpack_from("<I", data, 12)
+    whole = json.loads(data[20 : 20 + size])
+    joints = {names[n["name"]]: k for k, n in enumerate(whole["nodes"]) if n.get("name") in names}
+    if version == 1:
+        listed: Any = {
+            "VRMC_vrm": {"humanoid": {"humanBones": {a: {"node": joints[b]} for a, b in roles.items()}}}
+        }
+    else:
+        listed = {
+            "VRM": {"humanoid": {"humanBones": [{"bone": a, "node": joints[b]} for a, b in roles.items()]}}
+        }
+    text = json.dumps(whole | {"extensions": listed}).encode()
+    text += b" " * (-len(text) % 4)
+    body = struct.pack("<II", len(text), 0x4E4F534A) + text + data[20 + size :]
+    vrm.write_bytes(struct.pack("<III", 0x46546C67, 2, 12 + len(body)) + body)
 
 
 # -- the command ----------------------------------------------------------------------------------------
