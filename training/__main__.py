@@ -61,13 +61,26 @@ def _parser() -> argparse.ArgumentParser:
     c.add_argument("--steps", type=int, help="optimiser steps (default: those of the one that comes along)")
     c.add_argument("--threads", type=int, default=0)
     c = sub.add_parser("ablate", help="the papers' comparisons on our data, a table in one run")
-    c.add_argument("table", choices=("attention", "masks", "strides"))
+    c.add_argument(
+        "table",
+        choices=("attention", "masks", "training-ratios", "baselines", "sharing", "ratios", "strides"),
+    )
     c.add_argument("--data", type=Path, required=True)
-    c.add_argument("-o", "--out", type=Path, required=True, help="folder for TABLE.json and TABLE.md")
+    c.add_argument(
+        "-o",
+        "--out",
+        type=Path,
+        required=True,
+        help="folder for TABLE.json, TABLE.md and the page of all its tables, index.html",
+    )
     c.add_argument(
         "--steps", type=int, default=1000, help="optimiser steps of each row (default: %(default)s)"
     )
-    c.add_argument("--checkpoint", type=Path, help="for strides: a run's last.pt")
+    c.add_argument("--seconds", type=float, default=300,
+                   help="for baselines and sharing: processor time of each row (default: %(default)s)")  # fmt: skip
+    c.add_argument("--precision", choices=("32", "bf16"), default="32", help="of baselines and sharing")
+    c.add_argument("--checkpoint", type=Path, help="for ratios and strides: a run's last.pt, or a bundle")
+    c.add_argument("--system", help="of the bundle (default: its first)")
     c.add_argument("--threads", type=int, default=0)
     c = sub.add_parser("summary", help="the table of the README, from the metrics that bundles carry")
     c.add_argument("bundles", nargs="+", type=Path)
@@ -146,15 +159,18 @@ def _evaluator(a: argparse.Namespace) -> int:
 
 
 def _ablate(a: argparse.Namespace) -> int:
-    from . import ablate
+    from . import ablate, ablation_page, comparisons
 
-    if a.table == "strides":
+    if a.table in comparisons.TABLES:
+        rows = comparisons.TABLES[a.table](a.data, a.seconds, a.threads, a.precision)
+    elif a.table in ablate.OF_ONE:
         if a.checkpoint is None:
-            raise ValueError("strides: say which trained network with --checkpoint RUN/last.pt")
-        rows = ablate.strides(a.checkpoint, a.data)
+            raise ValueError(f"{a.table}: say which trained network with --checkpoint RUN/last.pt or BUNDLE")
+        rows = ablate.OF_ONE[a.table](ablate.subject(a.checkpoint, a.data, a.system))
     else:
         rows = ablate.TABLES[a.table](a.data, a.steps, a.threads)
     print(ablate.write(rows, a.table, a.out), end="")
+    print(f"{ablation_page.write(a.out)}: open it in a browser")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Curves as SVG: error over gap length, share of missing joints, and noise."""
+"""Curves and bars as SVG: error over gap length, share of missing joints, noise, steps."""
 
 from __future__ import annotations
 
@@ -82,42 +82,99 @@ def colours(names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def plot(title: str, across: str, up: str, lines: Sequence[Series]) -> str:
-    """One SVG, axes from 0; "" where no line has two points. Zero velocity may run out at the top."""
+def plot(title: str, across: str, up: str, lines: Sequence[Series], ranked: bool = False) -> str:
+    """One SVG, axes from 0; "" where no line has two points. Zero velocity may run out at the top.
+
+    Args:
+        ranked: the values across stand one after the other, at equal distances.
+    """
     if not any(len(s.points) > 1 for s in lines):
         return ""
     shown = [s for s in lines if s.name != "zero velocity"] or lines
     top = _round_up(max(max(v, h or v) for s in shown for _, v, _, h in s.points))
-    last = max(x for s in lines for x, *_ in s.points)
+    values = sorted({x for s in lines for x, *_ in s.points})
+    place = {x: k / (len(values) - 1) if ranked else x / values[-1] for k, x in enumerate(values)}
     wide, high = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
-    at = lambda x, y: (LEFT + wide * x / last, TOP + high * (1 - y / top))  # noqa: E731
+    at = lambda x, y: (LEFT + wide * place[x], TOP + high * (1 - y / top))  # noqa: E731
     painted = colours([s.name for s in lines])
-    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT + 16 * len(lines)}" role="img" aria-label="{escape(title)}">',
-             f'<text class="title" x="4" y="16">{escape(title)}</text>', *_axes(across, up, top, lines, at),
+    parts = [*_head(title, len(lines)), *_grid(up, top), *_marks(across, [(at(x, 0)[0], f"{x:g}") for x in values]),
              f'<clipPath id="area"><rect x="{LEFT}" y="{TOP}" width="{wide}" height="{high}"/></clipPath>',
              '<g clip-path="url(#area)">']  # fmt: skip
     for s in lines:
         parts += _line(s, painted[s.name], at)
-    parts.append("</g>")
-    for k, s in enumerate(lines):
-        y = HEIGHT + 4 + 16 * k
-        parts.append(f'<rect x="{LEFT}" y="{y - 8}" width="14" height="4" fill="{painted[s.name]}"/>'
-                     f'<text x="{LEFT + 20}" y="{y - 2}">{escape(s.name)}</text>')  # fmt: skip
-    return "\n".join([*parts, "</svg>"])
+    return "\n".join([*parts, "</g>", *_legend([s.name for s in lines], painted), "</svg>"])
 
 
-def _axes(across: str, up: str, top: float, lines: Sequence[Series], at: Any) -> list[str]:
-    parts = []
+def bars(title: str, across: str, up: str, groups: Mapping[str, Mapping[str, float]]) -> str:
+    """Groups of bars side by side, from 0: group -> who -> value; bars below 0 hang. "" without groups.
+
+    A group of one bar that has the group's own name needs no legend.
+    """
+    names = list(dict.fromkeys(n for cells in groups.values() for n in cells))
+    if not names:
+        return ""
+    alone = all(list(cells) == [group] for group, cells in groups.items())
+    values = [v for cells in groups.values() for v in cells.values()]
+    top, low = _round_up(max(*values, 0.0)), min(*values, 0.0)
+    wide, high = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+    scale = high / (top - low)
+    zero = TOP + top * scale
+    painted = dict.fromkeys(names, SYSTEMS[0]) if alone else colours(names)
+    parts = [*_head(title, 0 if alone else len(names)), *_grid(up, top, scale)]
+    room = wide / len(groups)
+    for g, cells in enumerate(groups.values()):
+        thick = 0.7 * room / len(cells)
+        for k, (name, value) in enumerate(cells.items()):
+            x, y = LEFT + room * (g + 0.15) + thick * k, min(zero, zero - value * scale)
+            middle = x + 0.46 * thick
+            parts.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="{0.92 * thick:.1f}" height="{abs(value) * scale:.1f}" '
+                         f'fill="{painted[name]}"><title>{escape(name)}: {value:g}</title></rect>'
+                         + _text(middle, y - 3, _short(value), "middle"))  # fmt: skip
+    parts += _marks(across, [(LEFT + room * (g + 0.5), name) for g, name in enumerate(groups)], room)
+    return "\n".join([*parts, *([] if alone else _legend(names, painted)), "</svg>"])
+
+
+def _head(title: str, legend: int) -> list[str]:
+    return [f'<svg viewBox="0 0 {WIDTH} {HEIGHT + 16 * legend}" role="img" aria-label="{escape(title)}">',
+            f'<text class="title" x="4" y="16">{escape(title)}</text>']  # fmt: skip
+
+
+def _legend(names: Sequence[str], painted: Mapping[str, str]) -> list[str]:
+    return [
+        f'<rect x="{LEFT}" y="{HEIGHT - 4 + 16 * k}" width="14" height="4" fill="{painted[name]}"/>'
+        f'<text x="{LEFT + 20}" y="{HEIGHT + 2 + 16 * k}">{escape(name)}</text>'
+        for k, name in enumerate(names)
+    ]
+
+
+def _grid(up: str, top: float, scale: float | None = None) -> list[str]:
+    """Lines at quarters of ``top``, ``scale`` pixels a unit (None: as high as there is room)."""
+    scale = (HEIGHT - TOP - BOTTOM) / top if scale is None else scale
+    parts = [f'<text x="4" y="{TOP - 14}">{escape(up)}</text>']
     for k in range(5):
-        x, y = at(0, top * k / 4)
-        parts.append(f'<path class="grid" d="M{x} {y:.1f}H{WIDTH - RIGHT}"/>'
-                     f'<text x="{x - 6}" y="{y + 4:.1f}" text-anchor="end">{top * k / 4:g}</text>')  # fmt: skip
-    for value in sorted({x for s in lines for x, *_ in s.points}):
-        x, y = at(value, 0)
-        parts.append(f'<text x="{x:.1f}" y="{y + 16}" text-anchor="middle">{value:g}</text>')
-    parts.append(f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 8}" text-anchor="end">{escape(across)}</text>')
-    parts.append(f'<text x="4" y="{TOP - 14}">{escape(up)}</text>')
+        y = TOP + scale * top * (1 - k / 4)
+        parts.append(f'<path class="grid" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>'
+                     + _text(LEFT - 6, y + 4, _short(top * k / 4), "end"))  # fmt: skip
     return parts
+
+
+def _marks(across: str, places: Sequence[tuple[float, str]], room: float = WIDTH) -> list[str]:
+    """What stands under the axis, a word a line where the whole is wider than ``room`` pixels."""
+    parts = []
+    for x, text in places:
+        lines = text.split(" ") if 6 * len(text) > room else [text]
+        parts += [_text(x, HEIGHT - BOTTOM + 14 + 11 * k, line, "middle") for k, line in enumerate(lines)]
+    return [*parts, _text(WIDTH - RIGHT, HEIGHT - 8, across, "end")]
+
+
+def _text(x: float, y: float, text: str, anchor: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _short(value: float) -> str:
+    """Three digits, thousands as "k" and millions as "M"."""
+    size, unit = next(((s, u) for s, u in ((1e6, "M"), (1e3, "k")) if abs(value) >= s), (1.0, ""))
+    return f"{value / size:.3g}{unit}"
 
 
 def _line(s: Series, colour: str, at: Any) -> list[str]:

@@ -8,6 +8,7 @@ in-betweening uses, so that what is trained is what is asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 
@@ -65,7 +66,7 @@ def sparse(rng: np.random.Generator, frames: int) -> Masks:
     return constraints.keyed(frames, keys)
 
 
-def partial(rng: np.random.Generator, frames: int) -> Masks:
+def partial_keys(rng: np.random.Generator, frames: int) -> Masks:
     """Sparse keys of which some leave out limbs, single joints, or the root's place."""
     rotation, root = sparse(rng, frames)
     keyed = np.flatnonzero(rotation.any(1))
@@ -96,16 +97,27 @@ def _missing(frames: int, missing: np.ndarray, root: np.ndarray | None = None) -
     return ~missing, placed
 
 
-def per_pose(rng: np.random.Generator, frames: int) -> Masks:
+def per_pose(rng: np.random.Generator, frames: int, share: float | None = None) -> Masks:
     """Pattern A: in every pose the same share of its joints, drawn anew (the paper's 0.3 and 0.5 inside)."""
-    count = int(rng.integers(1, round(0.8 * len(JOINTS)) + 1))
+    if share is None:
+        count = int(rng.integers(1, round(0.8 * len(JOINTS)) + 1))
+    else:
+        count = round(share * len(JOINTS))
     order = rng.random((frames, len(JOINTS))).argsort(1)
     return _missing(frames, order < count)
 
 
-def per_joint(rng: np.random.Generator, frames: int) -> Masks:
+def per_joint(rng: np.random.Generator, frames: int, share: float | None = None) -> Masks:
     """Pattern B: a share of all joints of all frames."""
-    return _missing(frames, rng.random((frames, len(JOINTS))) < rng.uniform(0.1, 0.8))
+    share = rng.uniform(0.1, 0.8) if share is None else share
+    return _missing(frames, rng.random((frames, len(JOINTS))) < share)
+
+
+def tracks(rng: np.random.Generator, frames: int, share: float) -> Masks:
+    """A share of the joints missing between the first and the last frame."""
+    missing = np.zeros((frames, len(JOINTS)), bool)
+    missing[1:-1, rng.choice(len(JOINTS), round(share * len(JOINTS)), replace=False)] = True
+    return _missing(frames, missing)
 
 
 ALPHA = 0.5
@@ -171,8 +183,15 @@ def occlusions(rng: np.random.Generator, frames: int) -> Masks:
     return _missing(frames, missing, root)
 
 
-KEYED: Mapping[str, Policy] = {"transition": transition, "sparse": sparse, "partial": partial}
+KEYED: Mapping[str, Policy] = {"transition": transition, "sparse": sparse, "partial": partial_keys}
 COMPLETION: Mapping[str, Policy] = {
     "per_pose": per_pose, "per_joint": per_joint, "weighted": weighted, "limbs": limbs, "occlusions": occlusions,
 }  # fmt: skip
-POLICIES: Mapping[str, Policy] = {**KEYED, **COMPLETION}
+SHARES = (10, 20, 30, 40, 50, 60, 70, 80)
+"""Per cent of the joints that the policies of :data:`FIXED` leave out."""
+FIXED: Mapping[str, Policy] = {
+    f"{name} {p} %": partial(policy, share=p / 100)
+    for name, policy in {"per_pose": per_pose, "per_joint": per_joint, "tracks": tracks}.items() for p in SHARES
+}  # fmt: skip
+"""Completion at one share each, for the papers' curves."""
+POLICIES: Mapping[str, Policy] = {**KEYED, **COMPLETION, **FIXED}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
@@ -70,14 +71,27 @@ def write(path: Path, title: str, about: str, table: Mapping[str, Any], samples:
         table: from :func:`evaluate.evaluate`.
         samples: from :func:`evaluation.samples.draw`; none: no player.
     """
-    page = files("training").joinpath("report.html").read_text(encoding="utf-8")
+    shown = page(title, about, content(table), samples)
+    path.write_text(shown, encoding="utf-8")
+
+
+def page(title: str, about: str, content: str, samples: Sequence[Sample] = (), notes: bool = True) -> str:
+    """A whole page.
+
+    Args:
+        content: HTML.
+        notes: explain the metrics of :func:`content` at its end.
+    """
+    shown = files("training").joinpath("report.html").read_text(encoding="utf-8")
+    explained = r"<!--NOTES-->(.*)<!--/NOTES-->"
+    shown = re.sub(explained, r"\1" if notes else "", shown, flags=re.DOTALL)
     parts = {
-        "TITLE": escape(title), "ABOUT": escape(about), "CONTENT": content(table),
+        "TITLE": escape(title), "ABOUT": escape(about), "CONTENT": content,
         "DATA": json.dumps(motion(samples)).replace("</", "<\\/"),
     }  # fmt: skip
     for key, value in parts.items():
-        page = page.replace(f"<!--{key}-->", value)
-    path.write_text(page, encoding="utf-8")
+        shown = shown.replace(f"<!--{key}-->", value)
+    return shown
 
 
 # -- tables and curves ---------------------------------------------------------------------------------

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from backend import weights
 from backend.nn.denoiser import Architecture
 from tests.training.material import shrunk
-from training import ablate
+from training import ablate, ablation_page
 from training.__main__ import main
 from training.train import train
 
@@ -44,13 +45,75 @@ def test_operations_are_counted_as_by_hand(data: Path) -> None:
     )
 
 
-def test_strides_of_a_checkpoint(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config = shrunk("kaa", steps=5, ema=0.0, one_pass=0.2, rate=3e-2)
-    train(config, tmp_path, data, device="cpu", threads=1)
-    rows = ablate.strides(tmp_path / "last.pt", data, (1, 4), size=4)
+@pytest.fixture(scope="module")
+def checkpoint(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    config = shrunk("kaa", steps=30, ema=0.0, rate=3e-2)
+    train(config, folder, data, device="cpu", threads=1)
+    return folder / "last.pt"
+
+
+def test_strides_of_a_checkpoint(
+    data: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = ablate.strides(ablate.subject(checkpoint, data), (1, 4), size=4)
     assert [r["ddim_steps"] for r in rows] == [0, 1, 4]
     assert rows[0]["spread"] == 0 < rows[2]["spread"]
     assert all(r["best_of_four"] <= r["error_percent_of_hip_height"] for r in rows)
+    assert len({r["interpolation"] for r in rows}) == 1
     call = ["ablate", "strides", "--data", str(data), "-o", str(tmp_path / "out")]
     assert main(call) == 1
     assert "--checkpoint" in capsys.readouterr().err
+
+
+def test_ratios_of_a_checkpoint_and_of_a_bundle_are_the_same(
+    data: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    rows = ablate.ratios(ablate.subject(checkpoint, data), (10, 50, 80), size=8)
+    assert [r["missing_percent"] for r in rows] == [10, 50, 80]
+    for pattern in ("A", "B", "tracks"):
+        plain = [r[f"{pattern}: interpolation"] for r in rows]
+        assert plain[0] < plain[1] < plain[2]
+    of = ablate.subject(checkpoint, data)
+    settings, state = of.system.to_bundle()
+    weights.save(tmp_path / "b", {"mmdm": state}, {"mmdm": settings}, family="open", licence="", data=[], card="",
+                 metrics={}, half=False)  # fmt: skip
+    bundled = ablate.ratios(ablate.subject(tmp_path / "b", data), (50,), size=8)
+    assert bundled[0]["tracks: interpolation"] != 0
+    with pytest.raises(ValueError, match="no pose"):
+        ablate.subject(tmp_path / "b", data, "pose")
+
+
+def test_training_ratios_are_measured_at_all_of_them(data: Path) -> None:
+    rows = ablate.training_ratios(data, 1, 1, TINY, (30,))
+    assert [r["trained_at_percent"] for r in rows] == [30]
+    assert "at 30 %: below_percent" in rows[0]
+
+
+def test_a_page_shows_the_tables_of_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no table"):
+        ablation_page.write(tmp_path)
+    attended = {"below_percent": 12.0, "frames_per_second": 3210, "operations_per_frame": 2_300_000}
+    made = {
+        "attention": [{"row": name, **attended} for name in ("S&T", "KAA, joints first")],
+        "masks": [{"row": "A, per pose", "on A: below_percent": 3.0, "on B: below_percent": -1.5}],
+        "training-ratios": [{"trained_at_percent": 30, "at 30 %: below_percent": 7.5}],
+        "ratios": [{"missing_percent": p, **{f"{n}{k}": p / 10 for n in ("A", "B", "tracks")
+                                             for k in ("", ": interpolation")}} for p in (10, 50)],
+        "baselines": [{"data": d, "row": r, "seconds": 1, "5 frames": 1.0, "30 frames": "" if r == "MMDM" else 3.0}
+                      for d in ("takes", "groups") for r in ("MMDM", "interpolation")],
+        "sharing": [{"data": "takes", "row": r, "seconds": 1, "one limb": e, "one limb, interpolation": b}
+                    for r, e, b in (("completion alone", 2.0, 3.0), ("refinement alone", "", ""))],
+        "strides": [{"ddim_steps": n, "error_percent_of_hip_height": 1.0, "best_of_four": 0.9, "interpolation": 2.0,
+                     "spread": 0.1, "frames_per_second": 100} for n in (0, 1, 50)],
+    }  # fmt: skip
+    for name, rows in made.items():
+        ablate.write(rows, name, tmp_path)
+    page = ablation_page.write(tmp_path).read_text()
+    assert page.count("<svg") == 3 + 1 + 1 + 3 + 2 + 1 + 3
+    assert page.count("<svg") == page.count("</svg>")
+    assert page.count("<h2>") == len(made), "the metrics of evaluate are not explained here"
+    assert "S&amp;T" in page
+    assert "2.3M" in page
+    assert "-1.5" in page
+    assert "http" not in page.replace("http://www.w3.org", "")

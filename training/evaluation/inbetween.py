@@ -147,7 +147,7 @@ def partial(cache: Cache, row: Row, columns: Columns, most: int) -> dict[str, An
     rng = np.random.default_rng(5)
     asked = []
     for clip in truth:
-        known, root = masks.partial(rng, len(clip))
+        known, root = masks.partial_keys(rng, len(clip))
         asked.append(constraints.inbetween(clip, known.any(1), known, root))
     cells: dict[str, Any] = {"windows": len(truth)}
     for name, fill in {**columns.able("inbetween"), "interpolation": plain}.items():
