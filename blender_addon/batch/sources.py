@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..motion import bone_maps, bvh, npz, npz_archive, retarget
+from ..motion import bone_maps, bvh, jumps, npz, npz_archive, retarget
 from ..motion.bone_maps import BoneMap, general
 from ..motion.bone_maps.preset import NameIndex, match
 from ..motion.clip import Clip
@@ -26,11 +26,15 @@ class Source:
 
     Attributes:
         name: of the Action; "" where a file is one clip.
+        clip: the motion, without frames that the capture threw away.
+        rig: whose it is.
+        mended: how many such frames there were, see :mod:`..motion.jumps`.
     """
 
     name: str
     clip: Clip
     rig: Rig
+    mended: int = 0
 
 
 def read(place: Place, source_map: str = "auto") -> Iterator[Source | tuple[str, LimberError]]:
@@ -57,7 +61,9 @@ def described(name: str, clip: Clip, source_map: str) -> Source:
         raise InvalidRequestError(
             "frames", f"{len(clip)}, at most {MAX_FRAMES} are taken", "Cut the take up."
         )
-    return Source(name, clip, retarget.make_rig(clip.skeleton, choose_map(clip.skeleton, source_map), clip))
+    rig = retarget.make_rig(clip.skeleton, choose_map(clip.skeleton, source_map), clip)
+    clip, count = jumps.mended(clip, rig.canonical.offsets[0, 1])
+    return Source(name, clip, rig, count)
 
 
 def choose_map(skeleton: Skeleton, choice: str) -> BoneMap:

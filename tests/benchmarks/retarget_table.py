@@ -1,7 +1,8 @@
 """Captured clips onto every character, in one table: ``python -m tests.benchmarks.retarget_table``.
 
 CMU, ReActIdle and Bandai Namco onto the rigs of ``../shared/rigs`` and both Rigify rigs, nothing posed by
-hand, with feet kept and with feet locked, through the processes that ``limber-blender retarget`` uses.
+hand, with feet kept, with feet locked, and (a fifth of the clips) with hands that touch, through the
+processes that ``limber-blender retarget`` uses.
 What is written is deleted at once; the numbers go to a JSON file and, as a table, to standard output.
 """
 
@@ -19,22 +20,16 @@ from typing import Any
 from blender_addon import demo_rig
 from blender_addon.batch import pool, report
 from blender_addon.batch.plan import Options, Unit, plan
+from tests.benchmarks.test_backend_speed import circumstances
 
 ROOT = Path(__file__).parents[2]
 RIGS = ("ue_male.glb", "ue_zombie_42bones.glb", "ue_37clips.glb", "rigify_deform_44clips.glb", "kenney.glb",
         "kaykit_General.glb", "mannequiny.glb", "rocketbox_biped_female.fbx")  # fmt: skip
 SOURCES = {"cmu": 131, "reactidle": 20, "bandai_namco": 200}
-COLUMNS = (
-    "clips",
-    "failed",
-    "limb keep",
-    "limb lock",
-    "path",
-    "skate keep",
-    "skate lock",
-    "under cm",
-    "frames/s",
-)
+COLUMNS = ("clips", "failed", "limb keep", "limb lock", "over 2", "path off %", "skate keep", "skate lock", "under cm",
+           "hands cm before", "hands cm after", "limb hands", "frames/s")  # fmt: skip
+TOUCHING = 5
+"""One clip of so many is also done with hands that touch."""
 
 
 def spread(files: Sequence[Path], count: int) -> list[Path]:
@@ -54,8 +49,14 @@ def units(mocap: Path, rigs: Path, clips: int, scratch: Path, options: Sequence[
         for source, most in SOURCES.items():
             files = [str(p) for p in spread(sorted((mocap / source).glob("*.bvh")), min(clips, most))]
             for how in options:
-                out += plan(files, [target], scratch / "out" / how.feet, how)
+                some = files if how.hands == "keep" else files[::TOUCHING]
+                out += plan(some, [target], scratch / "out" / variant(how), how)
     return out
+
+
+def variant(how: Options) -> str:
+    """``keep``, ``lock`` or ``touch``: feet as they come, feet held, and hands that touch too."""
+    return how.feet if how.hands == "keep" else how.hands
 
 
 def table(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -68,22 +69,29 @@ def table(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def row(target: str, source: str, entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """One row of the table, the worst clip's limb error beside the mean."""
+    """One row of the table, the worst clips beside the means."""
     done = [e for e in entries if e["state"] == "done"]
-    keep, lock = ([e for e in done if e["feet"] == feet] for feet in ("keep", "lock"))
-    limb = {n: [e["limb_error"] for e in part if e.get("limb_error") is not None]
-            for n, part in (("keep", keep), ("lock", lock))}  # fmt: skip
+    parts = {name: [e for e in done if e["variant"] == name] for name in ("keep", "lock", "touch")}
+    limb = {
+        n: [e["limb_error"] for e in part if e.get("limb_error") is not None] for n, part in parts.items()
+    }
     skated = {n: [(e["skating_after"], e["skating_source"], e["frames"]) for e in part if e.get("skating_source")]
-              for n, part in (("keep", keep), ("lock", lock))}  # fmt: skip
+              for n, part in parts.items()}  # fmt: skip
+    lock, hands = parts["lock"], [e for e in parts["touch"] if e.get("hands_off_before") is not None]
     seconds = sum(e[k] for e in lock for k in ("read_seconds", "convert_seconds", "write_seconds"))
+    worst = [a / b for a, b, _ in skated["lock"]]
     return {
         "target": target, "source": source,
         "clips": len({e["source"] for e in entries}), "failed": len(entries) - len(done),
         "limb keep": mean(limb["keep"]), "limb keep worst clip": max(limb["keep"], default=math.nan),
         "limb lock": mean(limb["lock"]), "limb lock worst clip": max(limb["lock"], default=math.nan),
-        "path": mean([e["root_path_ratio"] for e in lock]),
+        "over 2": sum(x > 2 for x in limb["lock"]),
+        "path off %": 100 * max((abs(e["root_path_ratio"] - 1) for e in lock), default=math.nan),
         "skate keep": weighted(skated["keep"]), "skate lock": weighted(skated["lock"]),
+        "skate lock worst clip": max(worst, default=math.nan), "skate over 0.7": sum(x > 0.7 for x in worst),
         "under cm": 100 * max((e["penetration_after"] for e in lock), default=math.nan),
+        "hands cm before": 100 * mean([e["hands_off_before"] for e in hands]),
+        "hands cm after": 100 * mean([e["hands_off_after"] for e in hands]), "limb hands": mean(limb["touch"]),
         "frames/s": sum(e["frames"] for e in lock) / seconds if seconds else math.nan,
     }  # fmt: skip
 
@@ -102,7 +110,10 @@ def text(rows: Sequence[dict[str, Any]]) -> str:
     """The table for people."""
     lines = ["| onto | from | " + " | ".join(COLUMNS) + " |", "| --- | --- |" + " --- |" * len(COLUMNS)]
     for r in rows:
-        cells = [f"{r[c]:.0f}" if c in ("clips", "failed", "frames/s") else f"{r[c]:.2f}" for c in COLUMNS]
+        cells = [
+            f"{r[c]:.0f}" if c in ("clips", "failed", "over 2", "frames/s") else f"{r[c]:.2f}"
+            for c in COLUMNS
+        ]
         lines.append(f"| {r['target']} | {r['source']} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -124,14 +135,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     began, entries, memory = time.monotonic(), [], []
     with tempfile.TemporaryDirectory(prefix="limber-table-") as scratch:
-        hows = [Options(format="blend", fps=options.fps, feet=feet, check=options.check, only_armature=True)
-                for feet in ("keep", "lock")]  # fmt: skip
+        hows = [Options(format="blend", fps=options.fps, feet=feet, hands=hands, check=options.check)
+                for feet, hands in (("keep", "keep"), ("lock", "keep"), ("lock", "touch"))]  # fmt: skip
         todo = units(options.mocap, options.rigs, options.clips, Path(scratch), hows)
 
         def done(outcome: pool.Outcome) -> None:
             memory.append(outcome.memory)
             for entry in outcome.entries:
-                entries.append(entry | {"feet": outcome.unit.options.feet})
+                entries.append(entry | {"variant": variant(outcome.unit.options)})
                 if entry["state"] == "done":
                     Path(entry["output"]).unlink()
                 else:
@@ -142,7 +153,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         pool.run(todo, options.jobs, 900.0, done)
     rows = table(entries)
-    whole = {"seconds": time.monotonic() - began, "memory": memory, "rows": rows, "entries": entries}
+    whole = {
+        **circumstances(),
+        "seconds": time.monotonic() - began,
+        "memory": memory,
+        "rows": rows,
+        "entries": entries,
+    }
     options.out.write_text(json.dumps(whole, indent=1).replace("NaN", "null"))
     print(text(rows))
 
