@@ -14,7 +14,9 @@ from backend.nn.denoiser import Denoiser
 from backend.service import Service
 from blender_addon.motion import constraints, npz
 from tests.training.material import shrunk, swinging
+from tests.training.test_prepare_readers import amass_folder, body_model, humanml3d_folder
 from training.__main__ import main
+from training.config import PRESETS
 from training.export import export, remeasure, system_of
 from training.train import train
 
@@ -125,3 +127,44 @@ def test_the_commands_export_and_evaluate(
     assert json.loads((tmp_path / "report" / "metrics.json").read_text())
     assert (tmp_path / "report" / "tables.md").read_text().startswith("**bandai_namco takes**")
     assert main(["evaluate", str(tmp_path / "nothing"), *common]) == 1
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::SyntaxWarning")
+@pytest.mark.parametrize("collection", ["AMASS", "HumanML3D"])
+def test_a_collection_becomes_a_bundle_that_the_backend_loads(
+    collection: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commands as the README has them, on small folders of the real formats."""
+    monkeypatch.setitem(PRESETS, "small", shrunk("tiny"))
+    models, data, out = tmp_path / "models", tmp_path / "motion.npz", tmp_path / "bundles" / "own"
+    if collection == "AMASS":
+        pytest.importorskip("smplx")
+        body_model(models / "smplh" / "male" / "model.npz")
+        body_model(models / "SMPLH_FEMALE.npz", taller=0.05)
+        folder = amass_folder(tmp_path / "AMASS")
+    else:
+        folder = humanml3d_folder(tmp_path / "HumanML3D")
+    prepare = [
+        "prepare",
+        str(folder),
+        "-o",
+        str(data),
+        "--splits",
+        str(tmp_path / "splits.json"),
+        "--no-embeddings",
+    ]
+    assert main([*prepare, "--body-models", str(models)]) == 0
+    assert main(["train", "small", "--data", str(data), "-o", str(tmp_path / "run"), "--threads", "1"]) == 0
+    assert (
+        main(
+            ["export", str(tmp_path / "run" / "last.pt"), "--data", str(data), "-o", str(out), "--most", "1"]
+        )
+        == 0
+    )
+    service = Service([out.parent])
+    entry = next(m for m in service.models() if m["name"] == "own")
+    assert not entry["problem"]
+    assert entry["family"] == "research"
+    assert any(collection in line for line in entry["data"])
+    request = constraints.inbetween(swinging(3, 50), [0, 20, 49], bundle="own")
+    assert service.run(request).report["key_change"] == 0.0

@@ -205,8 +205,7 @@ def test_recovered_rotations_give_the_positions_back(seed: int) -> None:
     assert np.abs(again.positions() - clip.positions()).max() < 0.04
 
 
-def test_a_humanml3d_folder_goes_through(tmp_path: Path) -> None:
-    folder = tmp_path / "HumanML3D"
+def humanml3d_folder(folder: Path) -> Path:
     for name in ("new_joint_vecs", "new_joints", "texts"):
         (folder / name).mkdir(parents=True)
     for k in range(4):
@@ -221,6 +220,11 @@ def test_a_humanml3d_folder_goes_through(tmp_path: Path) -> None:
     (folder / "train.txt").write_text("000000\n000001\nM000000\n000009\n000011\n")
     (folder / "val.txt").write_text("000002\n")
     (folder / "test.txt").write_text("000003\n")
+    return folder
+
+
+def test_a_humanml3d_folder_goes_through(tmp_path: Path) -> None:
+    folder = humanml3d_folder(tmp_path / "HumanML3D")
     found, report = prepared(tmp_path, folder)
     split = {e.name: e.split for e in found.entries}
     assert split == {

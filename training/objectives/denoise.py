@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from backend import features
 from backend.features import Inputs
 from backend.nn import diffusion
-from backend.nn.denoiser import Denoiser
+from backend.nn.denoiser import Denoiser, widened
 
 from .. import losses
 from ..config import Config
@@ -29,6 +29,13 @@ FLOOR = 0.05
 def make(config: Config, data: Cache, device: torch.device) -> Denoise:
     """See :func:`training.objectives.make`."""
     return Denoise(config, data, device)
+
+
+def restored(config: Config, tensors: Mapping[str, Tensor]) -> Denoiser:
+    """See :func:`training.objectives.restored`."""
+    network = Denoiser(config.architecture)
+    nn.Module.load_state_dict(network, widened(tensors, network))
+    return network
 
 
 def system(config: Config) -> str:
@@ -48,9 +55,11 @@ class Denoise(Objective):
         self.config, self.device = config, device
         self._network = Denoiser(config.architecture)
         self.system = system(config)
-        draw = lambda split: Windows(data, data.select(split), config.sources, config.masks)  # noqa: E731
-        self.train, self.checks = draw("train"), draw("validation")
         self.data = data
+        self.train = Windows(data, data.select("train"), config.sources, config.masks)
+        entries = data.select("validation")
+        there = {s: w for s, w in config.sources.items() if any(e.source == s for e in entries)}
+        self.checks = Windows(data, entries, there, config.masks) if there else None
 
     @property
     def network(self) -> Denoiser:
@@ -107,7 +116,9 @@ class Denoise(Objective):
         return Outcome(total, terms, x.valid.sum())
 
     def validate(self, network: nn.Module) -> Mapping[str, float]:
-        """Joint error over the filling's, one pass."""
+        """Joint error over the filling's, one pass; nothing where the cache has no validation clips."""
+        if self.checks is None:
+            return {}
         model, plain = self.one_pass_errors(network, self.checks, generators(7, size=64))
         return {"below_filling": 1 - model / plain}
 

@@ -83,6 +83,8 @@ class MDM(Objective):
     def validate(self, network: nn.Module) -> Mapping[str, float]:
         """Joint error of in-betweening by inpainting over the filling's."""
         assert isinstance(network, MotionDiffusion)
+        if self.drawn.checks is None:
+            return {}
         x, truth = self.drawn.windows(self.drawn.checks, generators(7, size=16), self.config.frames)
         system = Inpainting(network, self.config.frames)
         out = x.base + system.sample(x, 0, torch.Generator().manual_seed(7), lambda: None)
