@@ -1,0 +1,107 @@
+"""Hidden part tokens from those that are seen and the text (RoPAR, sec. 2.4): the transformer and its head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from backend.nn import autoregressive, diffusion, parts
+from backend.nn.masked import cosine
+from backend.nn.ropar import RoPAR
+
+from ..config import Config
+from ..dataset import generators
+from ..prepare.cache import Cache
+from . import ropar_vae
+from .base import Objective, Outcome, Step
+from .ropar_vae import believed, restored, to, untrained
+from .ropar_windows import Draws, Words
+
+__all__ = ["SILENT", "Hidden", "make", "restored"]
+SILENT = 0.1
+"""Share of the windows whose text is dropped, for guidance."""
+
+
+def make(config: Config, data: Cache, device: torch.device) -> Hidden:
+    """See :func:`training.objectives.make`."""
+    return Hidden(config, data, device)
+
+
+class Hidden(Objective):
+    """Predicts hidden credible tokens; the P-VAE comes trained (``--from`` its checkpoint) and stays as it is."""
+
+    system = "ropar"
+    methods = ("predict",)
+
+    def __init__(self, config: Config, data: Cache, device: torch.device) -> None:
+        if config.transformer is None:
+            raise ValueError("this configuration has no transformer")
+        self.config, self.device, self.data = config, device, data
+        self._network = untrained(config)
+        self._network.vae.requires_grad_(False)
+        draw = lambda split, credible: Draws(data, data.select(split), config.sources, True, credible)  # noqa: E731
+        self.train, self.checks = draw("train", config.credible), draw("validation", 1.0)
+        self.words = Words(data)
+
+    @property
+    def network(self) -> RoPAR:
+        """See :meth:`Objective.network`."""
+        return self._network
+
+    def calibrate(self) -> None:
+        """What the P-VAE needs, so that a run without one (a test) has numbers to work on."""
+        ropar_vae.Parts(self.config, self.data, self.device).calibrate(1)
+
+    def loss(self, model: Any, step: Step) -> Outcome:
+        """See :meth:`Objective.loss`."""
+        c, noise = self.config, step.noise
+        rngs = generators(step.seed, step.number, size=step.size)[step.mine]
+        longer = c.frames if step.frames > c.frames else 0
+        x = to(self.train.batch(rngs, step.frames, longer), self.device)
+        times = parts.token_frames(x.valid).any(-1)
+        drop = step.here(torch.rand(step.size, generator=noise) < SILENT)
+        alpha = cosine(torch.rand(step.size, generator=noise))[step.mine]
+        said = self.words.context(x.texts, times.shape[1])
+        said = autoregressive.Context(said.vectors.to(self.device), said.seen.to(self.device)).without(drop)
+        vae, a = self.network.vae, c.transformer
+        assert a is not None
+        rows, tokens = believed(x, vae, c)
+        with step.precision():
+            with torch.no_grad():
+                z = vae.encode(parts.held(x.channels, x.valid), x.offsets, rows, tokens).float()
+            z = z.masked_fill(~tokens[..., None], 0.0)
+            hidden = autoregressive.hide(tokens, times, alpha, noise)
+            learnt = hidden & tokens
+            shape = (a.draws, *z.shape)
+            e = torch.randn(shape, generator=noise).to(self.device)
+            at = torch.randint(diffusion.STEPS, shape[:-1], generator=noise).to(self.device)
+            total = model.predict(z, hidden, learnt, times, said, e, at)
+        count = learnt.sum().float()
+        loss = total / step.total(count).clamp(min=1)
+        here = times[..., None].expand(hidden.shape)
+        return Outcome(loss, {"hidden": float(hidden[here].float().mean())}, x.valid.sum())
+
+    @torch.inference_mode()
+    def validate(self, network: nn.Module) -> Mapping[str, float]:
+        """Eq. 3 on held-out windows, with the text and without: what the text tells."""
+        assert isinstance(network, RoPAR)
+        assert network.transformer is not None
+        noise = torch.Generator().manual_seed(7)
+        rngs = generators(7, size=32)
+        x = to(self.checks.batch(rngs, self.config.frames, turn=False), self.device)
+        times = parts.token_frames(x.valid).any(-1)
+        rows, tokens = believed(x, network.vae, self.config)
+        z = network.vae.encode(parts.held(x.truth, x.valid), x.offsets, rows, tokens)
+        z = z.masked_fill(~tokens[..., None], 0.0)
+        hidden = autoregressive.hide(tokens, times, torch.full((len(z),), 0.9), noise, 0.0)
+        e = torch.randn((4, *z.shape), generator=noise).to(self.device)
+        at = torch.randint(diffusion.STEPS, (4, *tokens.shape), generator=noise).to(self.device)
+        said = self.words.context(x.texts, times.shape[1])
+        found: dict[str, float] = {}
+        for name, told in (("text", said), ("silent", said.without(torch.ones(len(z), dtype=torch.bool)))):
+            error = network.transformer.loss(z, hidden, hidden & tokens, times, told, e, at)
+            found[name] = float(error / (hidden & tokens).sum())
+        return found
