@@ -96,6 +96,15 @@ def test_a_resumed_run_equals_an_unbroken_one_to_the_last_bit(
     assert equal(a, b)
 
 
+def test_batches_drawn_ahead_train_the_same_network_to_the_bit(data: Path, tmp_path: Path) -> None:
+    config = shrunk("kaa", steps=4, long_share=0.5)
+    one, two = (
+        train(config, tmp_path / str(n), data, device="cpu", threads=1, workers=n).network.state_dict()
+        for n in (0, 2)
+    )
+    assert equal(one, two)
+
+
 def test_two_processes_match_one_to_rounding(data: Path, tmp_path: Path) -> None:
     """The command under torchrun (gloo), and alone: the same batches, the same steps."""
     call = [

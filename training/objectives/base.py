@@ -12,6 +12,17 @@ import torch
 from torch import Tensor, nn
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Which rows of which batch a process draws: see :class:`Step`."""
+
+    seed: int
+    number: int
+    size: int
+    frames: int
+    mine: slice
+
+
 @dataclass(frozen=True, eq=False)
 class Step:
     """One optimiser step of one of several processes.
@@ -22,6 +33,7 @@ class Step:
         mine: this process' rows of the batch.
         noise: a generator that is the same in every process: draw for the whole batch, take ``mine``.
         device: where the network is.
+        batch: what :meth:`Objective.draw` drew for this step.
         precision: context in which networks compute (the run's precision); results may be bfloat16.
         total: this process' sum of the rows' weights -> that of the whole batch, a process.
     """
@@ -33,6 +45,7 @@ class Step:
     mine: slice
     noise: torch.Generator
     device: torch.device
+    batch: Any
     precision: Callable[[], AbstractContextManager[Any]]
     total: Callable[[Tensor], Tensor]
 
@@ -70,9 +83,14 @@ class Objective(ABC):
     def calibrate(self) -> None:
         """Measure what the network's buffers need on training windows, the same in every process."""
 
+    def draw(self, rows: Rows) -> Any:
+        """The part of a batch that is drawn on the CPU, from ``rows`` alone: maybe ahead, in another process."""
+        del rows
+        return None
+
     @abstractmethod
     def loss(self, model: Any, step: Step) -> Outcome:
-        """Draw the step's batch and compare.
+        """Predict on the step's batch and compare.
 
         Args:
             model: the network as it is called in training (precision, several processes).

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from backend import features
-from backend.features import Inputs
+from backend.features import Inputs, Window
 from backend.nn import diffusion
 from backend.nn.denoiser import Denoiser, widened
 
@@ -18,7 +18,7 @@ from .. import losses
 from ..config import Config
 from ..dataset import Windows, generators
 from ..prepare.cache import Cache
-from .base import Objective, Outcome, Step
+from .base import Objective, Outcome, Rows, Step
 
 CALIBRATION = 2**31
 """In the place of a step: the random streams of :meth:`Denoise.calibrate`."""
@@ -77,10 +77,22 @@ class Denoise(Objective):
             differences.append((truth.channels - x.base)[unknown])
         self.network.calibrate(torch.cat(filling), torch.cat(differences))
 
-    def windows(self, source: Windows, rngs: Sequence[np.random.Generator], frames: int,
-                jitter: Tensor | None = None) -> tuple[Inputs, losses.Target]:  # fmt: skip
+    def windows(
+        self, source: Windows, rngs: Sequence[np.random.Generator], frames: int
+    ) -> tuple[Inputs, losses.Target]:
         """A batch in its own frame: what the model reads, and the truth."""
-        raw, given = (w.to(self.device) for w in source.batch(rngs, frames))
+        return self.described(source.batch(rngs, frames))
+
+    def described(
+        self, batch: tuple[Window, Window], jitter: Tensor | None = None
+    ) -> tuple[Inputs, losses.Target]:
+        """Windows in their own frames: what the model reads, and the truth.
+
+        Args:
+            batch: the truth, and what is given of it.
+            jitter: ``(B,)`` radians added to the heading.
+        """
+        raw, given = (w.to(self.device) for w in batch)
         filled, frame = features.localise(features.interpolate(given), jitter)
         return features.inputs(filled), losses.target(features.apply(raw, frame))
 
@@ -88,13 +100,17 @@ class Denoise(Objective):
         """Windows of the ``test`` split at their own tempo, with these masks."""
         return Windows(self.data, self.data.select("test"), self.config.sources, policies, tempo=0.0)
 
+    def draw(self, rows: Rows) -> tuple[Window, Window]:
+        """Windows with their masks."""
+        rngs = generators(rows.seed, rows.number, size=rows.size)[rows.mine]
+        return self.train.batch(rngs, rows.frames)
+
     def loss(self, model: Any, step: Step) -> Outcome:
         """See :meth:`Objective.loss`."""
         c = self.config
-        # 1. data, masks and the window's own frame
+        # 1. the windows' own frames
         jitter = step.here(torch.randn(step.size, generator=step.noise) * 0.2)
-        rngs = generators(step.seed, step.number, size=step.size)[step.mine]
-        x, truth = self.windows(self.train, rngs, step.frames, jitter)
+        x, truth = self.described(step.batch, jitter)
         # 2. the sample: the clean difference with noise, or none (one pass)
         scale, free = self.network.scale, ~features.known_channels(x)
         clean = (truth.channels - x.base) * free / scale

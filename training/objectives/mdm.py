@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from backend.features import Window
 from backend.nn import diffusion
 
 from .. import losses
@@ -15,7 +16,7 @@ from ..baselines import Inpainting, MotionDiffusion
 from ..config import Config
 from ..dataset import generators
 from ..prepare.cache import Cache
-from .base import Objective, Outcome, Step
+from .base import Objective, Outcome, Rows, Step
 from .denoise import CALIBRATION, Denoise
 
 
@@ -62,11 +63,14 @@ class MDM(Objective):
         self._network.mean.copy_(torch.cat(seen).mean(0))
         self._network.deviation.copy_(torch.cat(seen).std(0).clamp(min=0.02))
 
+    def draw(self, rows: Rows) -> tuple[Window, Window]:
+        """See :meth:`Denoise.draw`."""
+        return self.drawn.draw(rows)
+
     def loss(self, model: Any, step: Step) -> Outcome:
         """The clean motion's squared error, and the terms that the other networks learn from."""
         jitter = step.here(torch.randn(step.size, generator=step.noise) * 0.2)
-        rngs = generators(step.seed, step.number, size=step.size)[step.mine]
-        x, truth = self.drawn.windows(self.drawn.train, rngs, step.frames, jitter)
+        x, truth = self.drawn.described(step.batch, jitter)
         clean = self._network.standard(truth.channels)
         at = step.here(torch.randint(diffusion.STEPS, (step.size,), generator=step.noise))
         noise = step.here(torch.randn(step.size, *clean.shape[1:], generator=step.noise))
