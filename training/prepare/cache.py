@@ -7,6 +7,9 @@ likes. The table of clips is JSON. Reading gives plain arrays, ready to be windo
 Version 2 adds sentences: each different one once, with its embedding (float16), the number of the
 sentence with left and right swapped, and for every clip which sentences say what happens when.
 Version 1 files are read as caches without sentences.
+
+Version 3 is a cache of capture that is not to be believed everywhere: it adds how far each joint, and
+the root's place, is to be believed in every frame, in fifteenths. Caches without are still version 2.
 """
 
 from __future__ import annotations
@@ -33,6 +36,9 @@ FPS = 30.0
 STEP = np.pi / 32767
 _FIRST = {"turns", "roots", "skeletons", "meta"}
 _SECOND = {"embeddings", "mirrored"}
+_THIRD = {"confidence"}
+LEVELS = 15
+"""Steps of confidence between 0 and 1."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,8 @@ class Cache:
             without a text encoder.
         mirrored: ``(len(texts),)`` number of the same sentence with left and right swapped, for
             mirrored clips; a sentence without sides names itself.
+        confidence: ``(N, 23)`` uint8, how far each joint and, last, the root's place is to be believed, in
+            fifteenths; None: everything is true.
     """
 
     rotations: np.ndarray
@@ -86,6 +94,13 @@ class Cache:
     texts: tuple[str, ...] = ()
     embeddings: np.ndarray = field(default_factory=lambda: np.zeros((0, EMBEDDING), np.float16))
     mirrored: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
+    confidence: np.ndarray | None = None
+
+    def believed(self, start: int, stop: int) -> np.ndarray:
+        """Confidence 0..1 of frames ``start`` to ``stop``, counted over the whole cache. ``(T, 23)`` float32."""
+        if self.confidence is None:
+            return np.ones((stop - start, len(JOINTS) + 1), np.float32)
+        return self.confidence[start:stop].astype(np.float32) / LEVELS
 
     def said(
         self, entry: Entry, start: int, stop: int, mirror: bool = False, share: float = 0.5
@@ -135,8 +150,9 @@ class Texts:
 
 
 def save(
-    path: Path, clips: Sequence[Clip], rows: Sequence[Mapping[str, object]], texts: Texts | None = None
-) -> None:
+    path: Path, clips: Sequence[Clip], rows: Sequence[Mapping[str, object]], texts: Texts | None = None,
+    confidence: Sequence[np.ndarray] | None = None,
+) -> None:  # fmt: skip
     """Write clips (30 fps, canonical).
 
     Args:
@@ -145,6 +161,7 @@ def save(
         rows: for each clip ``name, source, group, split`` and, if there are texts, ``captions``:
             a list of ``(text, start, stop)``.
         texts: the sentences that captions refer to by number.
+        confidence: for each clip ``(frames, 23)`` in 0..1; None: everything is true.
     """
     skeletons: list[np.ndarray] = []
     entries: list[Mapping[str, object]] = []
@@ -160,9 +177,11 @@ def save(
     turns = np.concatenate([_quantise(c.rotations) for c in clips])
     roots = np.round(np.concatenate([c.root_positions for c in clips]) * 10_000).astype(np.int32)
     said = texts or Texts((), np.zeros((0, EMBEDDING)), np.zeros(0))
-    meta = {"version": VERSION, "joints": JOINTS, "entries": entries, "texts": list(said.texts)}
+    version = VERSION if confidence is None else VERSION + 1
+    meta = {"version": version, "joints": JOINTS, "entries": entries, "texts": list(said.texts)}
+    believed = {} if confidence is None else {"confidence": _pack(_levels(np.concatenate(confidence)))}
     np.savez_compressed(
-        path, turns=_pack(turns.reshape(len(turns), -1)), roots=_pack(roots), skeletons=np.array(skeletons),
+        path, **believed, turns=_pack(turns.reshape(len(turns), -1)), roots=_pack(roots), skeletons=np.array(skeletons),
         embeddings=np.asarray(said.embeddings, np.float16), mirrored=np.asarray(said.mirrored, np.int32),
         meta=np.frombuffer(json.dumps(meta, separators=(",", ":")).encode(), np.uint8),
     )  # fmt: skip
@@ -170,6 +189,10 @@ def save(
 
 def _quantise(q: np.ndarray) -> np.ndarray:
     return np.round(rotations.to_axis_angle(q) / STEP).astype(np.int16)
+
+
+def _levels(confidence: np.ndarray) -> np.ndarray:
+    return np.round(np.clip(confidence, 0, 1) * LEVELS).astype(np.uint8)
 
 
 def _pack(x: np.ndarray) -> np.ndarray:
@@ -195,15 +218,19 @@ def load(path: Path | str) -> Cache:
             f = np.load(raw, allow_pickle=False)
         except (ValueError, EOFError, zipfile.BadZipFile) as error:
             raise FileFormatError(str(path), f"not a motion cache ({error})") from error
-        if not isinstance(f, NpzFile) or not _FIRST <= set(f.files) <= _FIRST | _SECOND:
+        if not isinstance(f, NpzFile) or not _FIRST <= set(f.files) <= _FIRST | _SECOND | _THIRD:
             raise FileFormatError(str(path), "not a motion cache; make one with limber-train prepare")
         meta = json.loads(bytes(f["meta"]))
-        if meta["version"] not in (1, VERSION) or tuple(meta["joints"]) != JOINTS:
-            raise FileFormatError(str(path), f"cache version {meta['version']}, expected {VERSION}")
+        if meta["version"] not in (1, VERSION, VERSION + 1) or tuple(meta["joints"]) != JOINTS:
+            raise FileFormatError(
+                str(path), f"cache version {meta['version']}, expected at most {VERSION + 1}"
+            )
         said: dict[str, Any] = {k: f[k] for k in _SECOND if k in f.files}
         turns = _unpack(f["turns"], len(JOINTS) * 3, np.int16)
         roots = _unpack(f["roots"], 3, np.int32).astype(np.float32) / 10_000
         skeletons = f["skeletons"]
+        if set(f.files) >= _THIRD:
+            said["confidence"] = _unpack(f["confidence"], len(JOINTS) + 1, np.uint8)
     q = np.empty((len(turns), len(JOINTS), 4), np.float32)
     for s in range(0, len(turns), 50_000):  # keeps the float64 working set small
         part = turns[s : s + 50_000].reshape(-1, len(JOINTS), 3).astype(np.float32) * np.float32(STEP)

@@ -32,6 +32,17 @@ def lines(report: Mapping[str, Any], out: Path) -> str:
     return "\n".join(text)
 
 
+def corrupted(report: Mapping[str, Any], out: Path) -> str:
+    """What was spoiled, and how much stayed true."""
+    share = report["credible_percent"]
+    parts = ", ".join(
+        f"{n.replace('_', ' ')} {v} %" for n, v in share.items() if n not in ("asked for", "all")
+    )
+    events = ", ".join(f"{n} {k}" for k, n in report["events"].items()) or "nothing"
+    return (f"{out} ({report['megabytes']:.1f} MB): {report['frames']} frames of {', '.join(report['splits'])} spoiled "
+            f"with seed {report['seed']}: {events}\n{share['all']} % of (part, frame) credible: {parts}")  # fmt: skip
+
+
 def kind(repair: str) -> str:
     """A repair without its numbers, so that equal ones can be counted."""
     return re.sub(r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?", "N", repair)
