@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from backend.nn import autoregressive, masked, parts, quantiser
 from backend.nn.denoiser import Architecture
 
 from .losses import Weights
@@ -34,6 +36,13 @@ class Config:
         decay: AdamW's weight decay of matrices.
         clip_norm: gradients are scaled down to this norm.
         objective: what is learnt, a module of :mod:`training.objectives`.
+        quantiser, masked: networks of MoGenTS, where it is learnt; ``mogents-vq`` trains the first,
+            ``mogents`` the second with ``--from`` the first's checkpoint.
+        vae, transformer: networks of RoPAR, likewise (``ropar-vae``, ``ropar``).
+        credible: RoPAR: least share of a window's body parts, over time, that is not spoiled on the fly; each
+            window's own share lies between it and 1.
+        tau: RoPAR: mean confidence above which a part is credible.
+        heed: RoPAR: False learns from what is not credible too (for comparison).
     """
 
     family: str = "research"
@@ -66,6 +75,13 @@ class Config:
     clip_norm: float = 1.0
     seed: int = 0
     objective: str = "denoise"
+    quantiser: quantiser.Architecture | None = None
+    masked: masked.Architecture | None = None
+    vae: parts.Architecture | None = None
+    transformer: autoregressive.Architecture | None = None
+    credible: float = 1.0
+    tau: float = parts.TAU
+    heed: bool = True
 
 
 def fitted(config: Config, frames: Mapping[str, int]) -> Config:
@@ -85,6 +101,14 @@ def fitted(config: Config, frames: Mapping[str, int]) -> Config:
     return replace(config, sources=there)
 
 
+def stored(saved: Mapping[str, Any]) -> Config:
+    """A configuration from what ``dataclasses.asdict`` made of it; older ones lack the newest fields."""
+    kinds = {"architecture": Architecture, "weights": Weights, "quantiser": quantiser.Architecture,
+             "masked": masked.Architecture, "vae": parts.Architecture,
+             "transformer": autoregressive.Architecture}  # fmt: skip
+    return Config(**{k: kinds[k](**v) if k in kinds and v is not None else v for k, v in saved.items()})
+
+
 _OPEN = {"cmu": 0.64, "reactidle": 0.26, "kaykit": 0.05, "mesh2motion": 0.05}
 _KAA = Architecture(joint_width=24, every=2, decoder=3, dropout=0.05)
 _OPEN_KAA = replace(_KAA, dropout=0.1)
@@ -95,6 +119,32 @@ _MIX = {
     "jitter": 0.06, "bursts": 0.03, "swaps": 0.03, "positions": 0.1, "lost": 0.04,
 }  # fmt: skip
 """All tasks of MMDM: in-betweening for half of the windows, completion for a quarter, refinement for the rest."""
+
+_VQ = Config(
+    objective="mogents_vq", quantiser=quantiser.Architecture(width=96, levels=4), frames=64, long_share=0.05,
+    batch=16, steps=3500, rate=8e-4, warmup=100, ema=0.998,
+)  # fmt: skip
+_SAID = {"bandai_namco": 0.64, "cmu": 0.2, "reactidle": 0.04, "kaykit": 0.06, "mesh2motion": 0.06}
+_MOGENTS = Config(
+    objective="mogents", sources=_SAID, quantiser=_VQ.quantiser, masked=masked.Architecture(), frames=112,
+    long_frames=196, long_share=0.7, batch=32, steps=7000, rate=8e-4, warmup=200, ema=0.999, decay=0.02,
+)  # fmt: skip
+"""Half of the captioned stretches are longer than 112 frames; a step of long ones has half as many rows."""
+_TINY_CODES = quantiser.Architecture(width=16, depth=1, codes=16, levels=3)
+_TINY_MASKED = masked.Architecture(width=8, heads=2, hidden=16, pose_width=16, pose_heads=2, pose_hidden=24, rounds=1,
+                                   residual_rounds=1)  # fmt: skip
+
+_VAE = Config(objective="ropar_vae", vae=parts.Architecture(), frames=64, long_share=0.05, batch=32, steps=2500,
+              rate=1e-3, warmup=100, ema=0.998, credible=0.6)  # fmt: skip
+_ROPAR = Config(
+    objective="ropar", sources=_SAID, vae=_VAE.vae, transformer=autoregressive.Architecture(), frames=96,
+    long_frames=196, long_share=0.6, batch=32, steps=3000, rate=6e-4, warmup=200, ema=0.998, decay=0.02, credible=0.8,
+)  # fmt: skip
+"""Some of every part is hidden by untrustworthiness in both stages: that is how the product asks."""
+_TINY_PARTS = parts.Architecture(width=16, hidden=16, latent=4, depth=1)
+_TINY_TOKENS = autoregressive.Architecture(
+    width=16, heads=2, hidden=24, rounds=1, head_width=16, head_depth=1
+)
 
 PRESETS: Mapping[str, Config] = {
     "tiny": Config(architecture=Architecture(pose_width=32, joint_width=8, heads=2, joint_heads=2, hidden=64, rounds=2,
@@ -112,6 +162,26 @@ PRESETS: Mapping[str, Config] = {
         architecture=Architecture(pose_width=320, joint_width=32, heads=5, joint_heads=4, hidden=1280, rounds=7,
                                   every=2, decoder=3, decoder_width=256, dropout=0.05),
     ),
+    "mogents-vq": _VQ,
+    "mogents-vq-open": replace(_VQ, family="open", sources=_OPEN, decay=0.05),
+    "mogents": _MOGENTS,
+    "mogents-open": replace(
+        _MOGENTS, family="open", sources={"cmu": 0.5, "reactidle": 0.1, "kaykit": 0.2, "mesh2motion": 0.2},
+        masked=masked.Architecture(dropout=0.2), decay=0.1,
+    ),
+    "mogents-vq-tiny": replace(_VQ, quantiser=_TINY_CODES, frames=24, long_frames=32, batch=4, steps=8, warmup=2),
+    "mogents-tiny": replace(_MOGENTS, quantiser=_TINY_CODES, masked=_TINY_MASKED, frames=24, long_frames=32, batch=4,
+                            steps=8, warmup=2),
+    "ropar-vae": _VAE,
+    "ropar-vae-open": replace(_VAE, family="open", sources=_OPEN, decay=0.05),
+    "ropar": _ROPAR,
+    "ropar-open": replace(
+        _ROPAR, family="open", sources={"cmu": 0.5, "reactidle": 0.1, "kaykit": 0.2, "mesh2motion": 0.2},
+        transformer=autoregressive.Architecture(dropout=0.2), decay=0.1,
+    ),
+    "ropar-vae-tiny": replace(_VAE, vae=_TINY_PARTS, frames=24, long_frames=32, batch=4, steps=8, warmup=2),
+    "ropar-tiny": replace(_ROPAR, vae=_TINY_PARTS, transformer=_TINY_TOKENS, frames=24, long_frames=32, batch=4,
+                          steps=8, warmup=2),
 }  # fmt: skip
 """``tiny`` is for tests. ``pose`` has no joint stream (the baseline); ``kaa`` has a thin one and a
 decoder; ``mmdm`` is the same for all three tasks. ``mmdm-gpu`` is as large as a bundle of 30 MB allows,

@@ -11,7 +11,8 @@ from backend.nn import masked as m
 from backend.nn.masked import Architecture, Masked, Residual, Sampling
 from backend.nn.quantiser import TOKENS
 
-TINY = Architecture(width=16, heads=2, hidden=24, rounds=1, residual_rounds=1, dropout=0.0)
+TINY = Architecture(width=16, heads=2, hidden=24, pose_width=32, pose_heads=2, pose_hidden=48, rounds=1,
+                    residual_rounds=1, dropout=0.0)  # fmt: skip
 CODES, LEVELS = 12, 3
 
 
@@ -77,15 +78,23 @@ def test_padding_changes_no_logit(networks: tuple[Masked, Residual]) -> None:
 def test_text_is_read_only_where_it_is_said(networks: tuple[Masked, Residual]) -> None:
     """A round without attention across time would keep prompts apart; here the text attention alone is asked."""
     attention = networks[0].trunk.rounds[0].text
-    x, seen = torch.randn(1, 6, TOKENS, 16), torch.zeros(1, 6, 2, dtype=torch.bool)
+    x, seen = torch.randn(1, 6, 32), torch.zeros(1, 6, 2, dtype=torch.bool)
     seen[0, :3, 0] = seen[0, 3:, 1] = True
-    vectors = torch.randn(1, 2, m.TEXT)
-    other = vectors.clone()
+    said = torch.randn(1, 2, 32)
+    other = said.clone()
     other[0, 1] += 1
     with torch.inference_mode():
-        a, b = attention(x, m.Context(vectors, seen)), attention(x, m.Context(other, seen))
+        a, b = attention(x, said, seen), attention(x, other, seen)
     assert torch.equal(a[:, :3], b[:, :3])
     assert not torch.allclose(a[:, 3:], b[:, 3:])
+
+
+def test_what_is_said_reaches_every_joint(networks: tuple[Masked, Residual]) -> None:
+    tokens, valid = torch.randint(CODES, (1, 4, TOKENS)), rows(4)
+    seen = torch.ones(1, 4, 1, dtype=torch.bool)
+    with torch.inference_mode():
+        a, b = (networks[0](tokens, valid, m.Context(torch.randn(1, 1, m.TEXT), seen)) for _ in "ab")
+    assert ((a - b).abs().amax(-1) > 0).all()
 
 
 def test_a_residual_level_reads_only_the_levels_below(networks: tuple[Masked, Residual]) -> None:

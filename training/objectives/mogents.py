@@ -1,0 +1,159 @@
+"""Hidden codes of captioned motion (MoGenTS, sec. 3.2 and 3.3): what the two transformers learn.
+
+The quantiser comes trained, with ``--from`` a checkpoint of ``mogents_vq``, and stays as it is. Most masks are
+the paper's; the others are those of the product's edits: limbs over some time, or everything over some time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from backend import features
+from backend.nn import masked
+from backend.nn.mogents import MoGenTS
+from backend.nn.quantiser import TOKENS, token_frames
+from blender_addon.motion.parts import PARTS
+from blender_addon.motion.skeleton import INDEX
+
+from ..captioned import Sentences, Stretches
+from ..config import Config
+from ..dataset import generators
+from ..prepare.cache import Cache
+from . import mogents_vq
+from .base import Objective, Outcome, Step
+
+SILENT = 0.1
+"""Share of the windows that are learnt without their text."""
+EDITED = {"published": 0.65, "limbs": 0.2, "time": 0.15}
+"""Share of each kind of mask."""
+_LIMBS = [[INDEX[j] for j in joints] for joints in PARTS.values()]
+
+restored = mogents_vq.restored
+
+
+def make(config: Config, data: Cache, device: torch.device) -> Fill:
+    """See :func:`training.objectives.make`."""
+    return Fill(config, data, device)
+
+
+class Fill(Objective):
+    """Cross-entropy of hidden codes of the first level, and of one further level at a time."""
+
+    system = "mogents"
+    methods = ("predict",)
+
+    def __init__(self, config: Config, data: Cache, device: torch.device) -> None:
+        self.config, self.device = config, device
+        self._network = mogents_vq.untrained(config)
+        if self._network.masked is None:
+            raise ValueError("this configuration has no transformers")
+        self._network.quantiser.requires_grad_(False)
+        draw = lambda split: Stretches(  # noqa: E731
+            data, data.select(split), config.sources, config.frames, config.long_frames
+        )
+        self.train, self.checks = draw("train"), draw("validation")
+        self.sentences = Sentences.read(data)
+
+    @property
+    def network(self) -> MoGenTS:
+        """See :meth:`Objective.network`."""
+        return self._network
+
+    def calibrate(self) -> None:
+        """Nothing: the quantiser was calibrated when it was trained."""
+
+    def loss(self, model: Any, step: Step) -> Outcome:
+        """See :meth:`Objective.loss`.
+
+        Raises:
+            ValueError: the quantiser is not trained.
+        """
+        if not bool(self.network.quantiser.codebooks.books.any()):
+            raise ValueError("the quantiser is not trained: start with --from RUN/last.pt of mogents-vq")
+        rngs = generators(step.seed, step.number, size=step.size)[step.mine]
+        long = step.frames > self.config.frames
+        frames = self.train.length(float(torch.rand((), generator=step.noise)), long)
+        terms, seen = self._terms(model, self.network, self.train, rngs, frames, step.precision)
+        total = torch.stack(list(terms.values())).sum()
+        return Outcome(total, {k: float(v.detach()) for k, v in terms.items()}, seen)
+
+    @torch.inference_mode()
+    def validate(self, network: nn.Module) -> Mapping[str, float]:
+        """Cross-entropy on held-out stretches, with and without what is said about them."""
+        assert isinstance(network, MoGenTS)
+        out = {}
+        for name, silent in (("", 0.0), ("silent_", 1.0)):
+            found = [self._terms(network, network, self.checks, generators(7, n, size=8), n, torch.no_grad, silent)[0]
+                     for n in sorted(self.checks.buckets)]  # fmt: skip
+            out |= {f"{name}{k}": float(torch.stack([f[k] for f in found]).mean()) for k in found[0]}
+        return out
+
+    def _terms(self, model: Any, network: MoGenTS, source: Stretches, rngs: Sequence[np.random.Generator],
+               frames: int, precision: Any, silent: float = SILENT) -> tuple[dict[str, Tensor], Tensor]:  # fmt: skip
+        """Loss of each transformer on one batch, and how many frames it has."""
+        # 1. codes of true motion in the frame of its first pose
+        raw, texts = source.batch(rngs, frames)
+        own = mogents_vq.localised(raw.to(self.device))
+        channels = features.channels(features.to_matrix(own.rotations), own.root)
+        with torch.no_grad(), precision():
+            codes = network.quantiser.encode(channels, own.offsets, own.valid)
+        valid = token_frames(own.valid).any(-1)
+        # 2. what is said, to some windows nothing
+        texts = [None if rng.random() < silent else text for rng, text in zip(rngs, texts, strict=True)]
+        vectors, there = (v.to(self.device) for v in self.sentences.batch(texts))
+        context = masked.Context(vectors, there[:, None] & valid[..., None])
+        # 3. hide, predict, compare
+        chosen, tokens, level = self._hidden(codes, valid, rngs)
+        with precision():
+            first, further = model.predict(tokens, codes, level, valid, context)
+        terms = {"first": F.cross_entropy(first[chosen].float(), codes[..., 0][chosen])}
+        if further is not None:
+            some = slice(len(further))
+            at = level[some, None, None, None].expand(len(further), *codes.shape[1:-1], 1)
+            wanted, here = codes[some].gather(-1, at)[..., 0], valid[some]
+            terms["residual"] = F.cross_entropy(further[here].float().flatten(0, 1), wanted[here].flatten())
+        return terms, own.valid.sum()
+
+    def _hidden(self, codes: Tensor, valid: Tensor,
+                rngs: Sequence[np.random.Generator]) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+        """Which tokens are to be predicted, what is seen of all, and a residual level; drawn row by row."""
+        chosen, tokens = [], []
+        for rng, row, here in zip(rngs, codes[..., 0].cpu(), valid.cpu(), strict=True):
+            generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+            hidden = mask(here[None], rng, generator)
+            chosen.append(hidden)
+            tokens.append(
+                masked.replaced(row[None], hidden, self.network.quantiser.architecture.codes, generator)
+            )
+        levels = codes.shape[-1]
+        level = [int(rng.integers(1, levels)) if levels > 1 else 1 for rng in rngs]
+        return (torch.cat(chosen).to(self.device), torch.cat(tokens).to(self.device),
+                torch.tensor(level, device=self.device))  # fmt: skip
+
+
+def mask(valid: Tensor, rng: np.random.Generator, generator: torch.Generator) -> Tensor:
+    """Tokens of one row to be predicted, at least one. ``(1, N) -> (1, N, 23)`` bool."""
+    kind = list(EDITED)[rng.choice(len(EDITED), p=list(EDITED.values()))]
+    if kind == "published":
+        return masked.temporal_spatial(valid, generator)
+    n = int(valid.sum())
+    length = int(rng.integers(1, n + 1))
+    start = int(rng.integers(n - length + 1))
+    where = torch.zeros(*valid.shape, TOKENS, dtype=torch.bool)
+    where[0, start : start + length] = True
+    if kind == "limbs":
+        joints = torch.zeros(TOKENS, dtype=torch.bool)
+        for k in rng.choice(len(_LIMBS), size=rng.integers(1, 3), replace=False):
+            joints[_LIMBS[k]] = True
+        where &= joints
+    # some of the way through decoding: the rest has been settled
+    share = math.cos(0.5 * math.pi * rng.random())
+    draw = torch.rand(where.shape, generator=generator).masked_fill(~where, 2.0)
+    return where & ((draw < share) | (draw == draw.amin()))
