@@ -28,6 +28,11 @@ def _parser() -> argparse.ArgumentParser:
     c.add_argument("--captions", type=Path, help="table: dataset, clip, start_s, end_s, text, source")
     c.add_argument("--body-models", type=Path, help="folder of SMPL-H and SMPL-X .npz models, for AMASS")
     c.add_argument("--no-embeddings", action="store_true", help="store sentences without their embeddings")
+    c.add_argument("--corrupt", action="store_true",
+                   help="spoil the training clips part by part as video capture does, with matching confidence; "
+                   "one cache file may be given in place of folders")  # fmt: skip
+    c.add_argument("--credible", type=int, default=60, metavar="PERCENT",
+                   help="with --corrupt: how much stays true, 30 to 100 (default: %(default)s)")  # fmt: skip
     c = sub.add_parser("train", help="train a preset, or go on where the folder's run stopped")
     c.add_argument("preset")
     c.add_argument("--data", type=Path, required=True, help="cache file of prepare")
@@ -106,13 +111,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _prepare(a: argparse.Namespace) -> int:
-    from .prepare import build, summary, text
+    from .prepare import build, cache, corrupt, summary, text
     from .prepare.take import Options
 
+    if a.corrupt and len(a.folders) == 1 and Path(a.folders[0]).suffix == ".npz":
+        report = corrupt.corrupt(cache.load(Path(a.folders[0])), a.out, a.credible / 100, a.seed)
+        print(summary.corrupted(report, a.out))
+        return 0
     options = Options(a.body_models, a.captions)
     encoder = None if a.no_embeddings else text.Encoder()
     report = build.prepare(a.folders, a.out, a.splits, a.seed, options, encoder)
     print(summary.lines(report, a.out))
+    if a.corrupt:
+        spoiled = corrupt.corrupt(cache.load(a.out), a.out, a.credible / 100, a.seed)
+        print(summary.corrupted(spoiled, a.out))
     return 0
 
 
