@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     c.add_argument("--precision", choices=("auto", "32", "bf16"), default="auto",
                    help="bf16: matrix products in bfloat16 (default on a GPU; for CPUs that have it)")  # fmt: skip
     c.add_argument("--threads", type=int, default=0)
+    c.add_argument("--workers", type=int, default=0, help="processes that draw batches ahead, for a fast GPU")
     c = sub.add_parser("evaluate", help="measure a bundle on held-out motion, beside what it has to beat")
     c.add_argument("bundle", type=Path)
     c.add_argument(
@@ -136,7 +137,7 @@ def _train(a: argparse.Namespace) -> int:
         raise ValueError(f"no preset {a.preset!r}; there are {', '.join(PRESETS)}")
     config = PRESETS[a.preset] if a.steps is None else replace(PRESETS[a.preset], steps=a.steps)
     train(config, a.out, a.data, start=a.start, device=a.device, threads=a.threads,
-          precision=a.precision)  # fmt: skip
+          precision=a.precision, workers=a.workers)  # fmt: skip
     return 0
 
 

@@ -8,7 +8,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.tensorboard import SummaryWriter
 
 from backend import weights as bundles
-from backend.nn.denoiser import Architecture, Denoiser, widened
+from backend.nn.denoiser import Denoiser, widened
 
-from . import losses, objectives
-from .config import Config, fitted
-from .objectives.base import Step
+from . import objectives
+from .config import Config, fitted, stored
+from .dataset import ahead
+from .objectives.base import Rows, Step
 from .prepare import cache as cache_file
 
 
@@ -90,29 +91,37 @@ class Run:
             * (1.0 if left >= 1 else 1 - math.sqrt(1 - max(left, 0)))
         )
 
-    def one_step(self) -> dict[str, float]:
-        """Draw a batch, fill it, compare, learn."""
+    def draw(self, number: int) -> Any:
+        """What the objective draws on the CPU for a step. All that is random follows from the seed and the
+        step, so a resumed run goes on exactly, and each of several processes draws its own rows of one batch.
+        """
+        return self.objective.draw(self._rows(number, self._noise(number)))
+
+    def _noise(self, number: int) -> torch.Generator:
+        return torch.Generator().manual_seed((self.config.seed * 1_000_003 + number) % 2**63)
+
+    def _rows(self, number: int, noise: torch.Generator) -> Rows:
+        c = self.config
+        long = bool(torch.rand((), generator=noise) < c.long_share)
+        size, frames = (c.batch // 2, c.long_frames) if long else (c.batch, c.frames)
+        return Rows(
+            c.seed, number, size, frames, slice(self.fabric.global_rank, None, self.fabric.world_size)
+        )
+
+    def one_step(self, batch: Any = None) -> dict[str, float]:
+        """Draw a batch (or take what :meth:`draw` made of this step), fill it, compare, learn."""
         c = self.config
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate()
-        # 1. all that is random follows from the seed and the step, so a resumed run goes on exactly, and
-        # each of several processes draws its own rows of one batch
-        noise = torch.Generator().manual_seed((c.seed * 1_000_003 + self.step) % 2**63)
-        long = bool(torch.rand((), generator=noise) < c.long_share)
-        size, frames = (c.batch // 2, c.long_frames) if long else (c.batch, c.frames)
-        mine = slice(self.fabric.global_rank, None, self.fabric.world_size)
+        # 1. the batch
+        noise = self._noise(self.step)
+        rows = self._rows(self.step, noise)
+        batch = self.objective.draw(rows) if batch is None else batch
         step = Step(
-            c.seed,
-            self.step,
-            size,
-            frames,
-            mine,
-            noise,
-            self.fabric.device,
-            self.fabric.autocast,
-            self._share,
-        )
-        # 2. draw, predict, compare
+            rows.seed, rows.number, rows.size, rows.frames, rows.mine, noise, self.fabric.device, batch,
+            self.fabric.autocast, self._share,
+        )  # fmt: skip
+        # 2. predict, compare
         outcome = self.objective.loss(self.model, step)
         if not torch.isfinite(outcome.loss):
             raise FloatingPointError(
@@ -178,6 +187,9 @@ class Run:
             state: dict[str, Any] = {"network": bundles.load(path).tensors(name), "step": 0, "frames_seen": 0}
         else:
             state = torch.load(path, weights_only=False, map_location="cpu")
+            if state["config"].get("objective", "denoise") != self.config.objective:
+                # another stage: its averaged weights are what it is for, and its place in time is not ours
+                state = {"network": _averages(state), "step": 0, "frames_seen": 0}
         known = state["network"]
         if isinstance(self.network, Denoiser):
             known = widened(known, self.network)
@@ -217,10 +229,12 @@ def _fabric(device: str, precision: str) -> Fabric:
 
 
 def train(config: Config, folder: Path, data: Path, *, start: Path | None = None, device: str = "auto",
-          threads: int = 0, precision: str = "auto", save_every: float = 120.0) -> Run:  # fmt: skip
+          threads: int = 0, precision: str = "auto", workers: int = 0,
+          save_every: float = 120.0) -> Run:  # fmt: skip
     """Train, or go on training, in ``folder`` (``last.pt``, ``log.csv``, TensorBoard's ``events...``).
 
-    Under ``torchrun`` every process runs this; one of them prints and writes.
+    ``workers`` processes draw batches ahead, which a fast GPU needs; the batches are the same. Under
+    ``torchrun`` every process runs this; one of them prints and writes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
@@ -242,8 +256,8 @@ def train(config: Config, folder: Path, data: Path, *, start: Path | None = None
     began = saved = time.perf_counter()
     first, first_frames = run.step, run.frames_seen
     rows: list[dict[str, float]] = []
-    while run.step < config.steps:
-        rows.append(run.one_step())
+    for batch in ahead(run.draw, run.step, config.steps, workers):
+        rows.append(run.one_step(batch))
         now = time.perf_counter()
         if run.step % 50 == 0 or run.step == config.steps:
             speed = (run.frames_seen - first_frames) / (now - began)
@@ -283,15 +297,12 @@ def _log(path: Path, row: dict[str, float]) -> None:
         writer.writerow(row)
 
 
-def averaged(run_file: Path) -> tuple[Config, Denoiser]:
+def averaged(run_file: Path) -> tuple[Config, nn.Module]:
     """The averaged network of a checkpoint, for evaluation and export."""
     state = torch.load(run_file, weights_only=False, map_location="cpu")
-    saved = dict(state["config"])
-    architecture, weights = Architecture(**saved.pop("architecture")), losses.Weights(**saved.pop("weights"))
-    config = replace(Config(), architecture=architecture, weights=weights, **saved)
-    network = Denoiser(architecture)
-    tensors: dict[str, Tensor] = {
-        k.removeprefix("module."): v for k, v in state["average"].items() if k != "n_averaged"
-    }
-    nn.Module.load_state_dict(network, widened(tensors, network))
-    return config, network.eval()
+    config = stored(state["config"])
+    return config, objectives.restored(config, _averages(state)).eval()
+
+
+def _averages(state: Mapping[str, Any]) -> dict[str, Tensor]:
+    return {k.removeprefix("module."): v for k, v in state["average"].items() if k != "n_averaged"}
