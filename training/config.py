@@ -135,10 +135,10 @@ _TINY_MASKED = masked.Architecture(width=8, heads=2, hidden=16, pose_width=16, p
                                    residual_rounds=1)  # fmt: skip
 
 _VAE = Config(objective="ropar_vae", vae=parts.Architecture(), frames=64, long_share=0.05, batch=32, steps=2500,
-              rate=1e-3, warmup=100, ema=0.998, credible=0.6)  # fmt: skip
+              rate=1e-3, warmup=100, ema=0.99, credible=0.6)  # fmt: skip
 _ROPAR = Config(
     objective="ropar", sources=_SAID, vae=_VAE.vae, transformer=autoregressive.Architecture(), frames=96,
-    long_frames=196, long_share=0.6, batch=32, steps=3000, rate=6e-4, warmup=200, ema=0.998, decay=0.02, credible=0.8,
+    long_frames=196, long_share=0.6, batch=32, steps=3000, rate=8e-4, warmup=100, ema=0.995, decay=0.02, credible=0.8,
 )  # fmt: skip
 """Some of every part is hidden by untrustworthiness in both stages: that is how the product asks."""
 _TINY_PARTS = parts.Architecture(width=16, hidden=16, latent=4, depth=1)

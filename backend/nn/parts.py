@@ -267,13 +267,14 @@ class PartVAE(nn.Module):
         seen = rows[..., self._rows] > TAU
         return (seen | self._owned) & self._there & tokens[..., None]
 
-    def posteriors(self, described: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+    def posteriors(self, described: Tensor, present: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """Means and log variances ``(B, N, P, D)``; anything where a token reads nothing.
 
         Args:
             described: ``(B, T, 23, 12)`` of :func:`describe`; present: ``(B, N, P, R)`` bool.
+            valid: ``(B, T)`` bool.
         """
-        x = (self.gather(described) - self.mean) / self.deviation
+        x = (self.gather(described) - self.mean) / self.deviation * valid[:, :, None, None, None]
         x = F.pad(x, (0, 0, 0, 0, 0, 0, 0, -x.shape[1] % STRIDE)).unflatten(1, (-1, STRIDE))
         x = (
             _inside(x.transpose(2, 3), present, self._speeds) * present[..., None, :, None]
@@ -312,14 +313,18 @@ class PartVAE(nn.Module):
 
     # -- for use --------------------------------------------------------------------------------------------
 
-    def encode(self, channels: Tensor, offsets: Tensor, rows: Tensor, tokens: Tensor) -> Tensor:
+    def encode(
+        self, channels: Tensor, offsets: Tensor, rows: Tensor, tokens: Tensor, valid: Tensor
+    ) -> Tensor:
         """Latents of credible tokens, scaled; anything elsewhere. ``(B, N, P, D)``.
 
         Args:
             channels: ``(B, T, 135)`` in the window's frame, hip heights; offsets: ``(B, 22, 3)``.
             rows: ``(B, N, 23)`` of :func:`row_confidence`; tokens: ``(B, N, P)`` bool.
+            valid: ``(B, T)`` bool.
         """
-        mean, _ = self.posteriors(describe(channels, offsets), self.present(rows, tokens))
+        described = describe(held(channels, valid), offsets)
+        mean, _ = self.posteriors(described, self.present(rows, tokens), valid)
         return (mean - self.latent_mean) / self.latent_deviation
 
     def decode(self, z: Tensor, valid: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from . import autoregressive, parts
 
@@ -25,14 +25,19 @@ class RoPAR(nn.Module):
             else None
         )
 
-    def forward(self, *arguments: Any) -> Any:
-        """The P-VAE's part of its training step; see :meth:`PartVAE.posteriors` and :meth:`PartVAE.decode_parts`."""
-        described, present, noise, frames = arguments
-        mean, spread = self.vae.posteriors(described, present)
-        z = mean + noise * (0.5 * spread).exp()
-        return self.vae.decode_parts(z, present.any(-1), frames), mean, spread
+    def forward(
+        self, described: Tensor, present: Tensor, valid: Tensor, noise: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Parts through drawn tokens ``(B, T, P, R, 6)``; and the posteriors, see :meth:`PartVAE.posteriors`.
 
-    def predict(self, *arguments: Any) -> Any:
+        Args:
+            noise: ``(B, N, P, D)``.
+        """
+        mean, spread = self.vae.posteriors(described, present, valid)
+        z = mean + noise * (0.5 * spread).exp()
+        return self.vae.decode_parts(z, present.any(-1), valid.shape[1]), mean, spread
+
+    def predict(self, *arguments: Any) -> Tensor:
         """See :meth:`Transformer.loss`."""
         assert self.transformer is not None
         return self.transformer.loss(*arguments)

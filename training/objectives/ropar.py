@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from backend.nn import autoregressive, diffusion, parts
 from backend.nn.masked import cosine
@@ -16,9 +16,9 @@ from ..config import Config
 from ..dataset import generators
 from ..prepare.cache import Cache
 from . import ropar_vae
-from .base import Objective, Outcome, Step
+from .base import Objective, Outcome, Rows, Step
 from .ropar_vae import believed, restored, to, untrained
-from .ropar_windows import Draws, Words
+from .ropar_windows import Draws, Seen, Words
 
 __all__ = ["SILENT", "Hidden", "make", "restored"]
 SILENT = 0.1
@@ -55,23 +55,28 @@ class Hidden(Objective):
         """What the P-VAE needs, so that a run without one (a test) has numbers to work on."""
         ropar_vae.Parts(self.config, self.data, self.device).calibrate(1)
 
+    def draw(self, rows: Rows) -> Seen:
+        """Captioned stretches, some of their parts spoiled; a long step draws what a usual one has no room for."""
+        rngs = generators(rows.seed, rows.number, size=rows.size)[rows.mine]
+        return self.train.batch(
+            rngs, rows.frames, self.config.frames if rows.frames > self.config.frames else 0
+        )
+
     def loss(self, model: Any, step: Step) -> Outcome:
         """See :meth:`Objective.loss`."""
         c, noise = self.config, step.noise
-        rngs = generators(step.seed, step.number, size=step.size)[step.mine]
-        longer = c.frames if step.frames > c.frames else 0
-        x = to(self.train.batch(rngs, step.frames, longer), self.device)
+        x = to(step.batch, self.device)
         times = parts.token_frames(x.valid).any(-1)
         drop = step.here(torch.rand(step.size, generator=noise) < SILENT)
         alpha = cosine(torch.rand(step.size, generator=noise))[step.mine]
-        said = self.words.context(x.texts, times.shape[1])
-        said = autoregressive.Context(said.vectors.to(self.device), said.seen.to(self.device)).without(drop)
+        texts = [-1 if silent else t for t, silent in zip(x.texts, drop.tolist(), strict=True)]
+        said = self.words.context(texts, times.shape[1], self.device)
         vae, a = self.network.vae, c.transformer
         assert a is not None
         rows, tokens = believed(x, vae, c)
         with step.precision():
             with torch.no_grad():
-                z = vae.encode(parts.held(x.channels, x.valid), x.offsets, rows, tokens).float()
+                z = vae.encode(x.channels, x.offsets, rows, tokens, x.valid).float()
             z = z.masked_fill(~tokens[..., None], 0.0)
             hidden = autoregressive.hide(tokens, times, alpha, noise)
             learnt = hidden & tokens
@@ -94,14 +99,14 @@ class Hidden(Objective):
         x = to(self.checks.batch(rngs, self.config.frames, turn=False), self.device)
         times = parts.token_frames(x.valid).any(-1)
         rows, tokens = believed(x, network.vae, self.config)
-        z = network.vae.encode(parts.held(x.truth, x.valid), x.offsets, rows, tokens)
+        z = network.vae.encode(x.truth, x.offsets, rows, tokens, x.valid)
         z = z.masked_fill(~tokens[..., None], 0.0)
         hidden = autoregressive.hide(tokens, times, torch.full((len(z),), 0.9), noise, 0.0)
         e = torch.randn((4, *z.shape), generator=noise).to(self.device)
         at = torch.randint(diffusion.STEPS, (4, *tokens.shape), generator=noise).to(self.device)
-        said = self.words.context(x.texts, times.shape[1])
         found: dict[str, float] = {}
-        for name, told in (("text", said), ("silent", said.without(torch.ones(len(z), dtype=torch.bool)))):
+        for name, texts in (("text", x.texts), ("silent", [-1] * len(z))):
+            told = self.words.context(texts, times.shape[1], self.device)
             error = network.transformer.loss(z, hidden, hidden & tokens, times, told, e, at)
             found[name] = float(error / (hidden & tokens).sum())
         return found

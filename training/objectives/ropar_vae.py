@@ -17,7 +17,7 @@ from blender_addon.motion.skeleton import INDEX
 from ..config import Config
 from ..dataset import generators
 from ..prepare.cache import Cache
-from .base import Objective, Outcome, Step
+from .base import Objective, Outcome, Rows, Step
 from .ropar_windows import Draws, Seen
 
 CALIBRATION = 2**31
@@ -76,17 +76,20 @@ class Parts(Objective):
             rows.append(parts.describe(parts.held(x.truth, x.valid), x.offsets)[x.valid])
         self.network.vae.calibrate(torch.cat(rows).to(self.device))
 
+    def draw(self, rows: Rows) -> Seen:
+        """Windows from anywhere, some of their parts spoiled."""
+        return self.train.batch(generators(rows.seed, rows.number, size=rows.size)[rows.mine], rows.frames)
+
     def loss(self, model: Any, step: Step) -> Outcome:
         """See :meth:`Objective.loss`."""
-        rngs = generators(step.seed, step.number, size=step.size)[step.mine]
-        x = to(self.train.batch(rngs, step.frames), self.device)
+        x = to(step.batch, self.device)
         vae = self.network.vae
         rows, tokens = believed(x, vae, self.config)
         present = vae.present(rows, tokens)
         described = parts.describe(parts.held(x.channels, x.valid), x.offsets)
         noise = step.here(torch.randn(step.size, *tokens.shape[1:], vae.latent, generator=step.noise))
         with step.precision():
-            out, mean, spread = model(described, present, noise, step.frames)
+            out, mean, spread = model(described, present, x.valid, noise)
         terms = errors(vae, out.float(), present, described, x)
         kl = 0.5 * (mean.square() + spread.exp() - 1 - spread).mean(-1)
         terms["kl"] = (kl * tokens).sum() / tokens.sum().clamp(min=1)
@@ -195,7 +198,7 @@ def reconstructed(vae: PartVAE, x: Seen) -> dict[str, Tensor]:
     times = parts.token_frames(x.valid).any(-1)
     rows = torch.ones(*times.shape, parts.ROWS, device=x.truth.device) * times[..., None]
     tokens = times[..., None].expand(*times.shape, len(vae.layout))
-    z = vae.encode(parts.held(x.truth, x.valid), x.offsets, rows, tokens)
+    z = vae.encode(x.truth, x.offsets, rows, tokens, x.valid)
     (p, path), (q, true_path) = (_placed(v, x.offsets) for v in (vae.decode(z, x.valid), x.truth))
     start = true_path[:, :1] * torch.tensor([1.0, 0, 1.0], device=path.device)
     joints = ((p - p[:, :, :1]) - (q - q[:, :, :1])).norm(dim=-1).mean(-1)

@@ -18,6 +18,7 @@ from torch import Tensor
 from backend import features, text
 from backend.nn import parts
 from backend.nn.masked import TEXT, Context
+from backend.systems.ropar import with_sentence
 from blender_addon.motion import rotations
 from blender_addon.motion.skeleton import JOINTS, MIRROR
 
@@ -123,19 +124,21 @@ class Draws:
         q[..., 0] = 1
         q[:n], root[:n] = self.cache.rotations[rows], self.cache.roots[rows]
         offsets = resized(rng, self.cache.skeletons[said.entry.skeleton]).astype(np.float32)
+        believed = self.cache.believed(rows.start, rows.stop)
         chosen = said.texts[rng.integers(len(said.texts))] if said.texts else -1
         if rng.random() < 0.5:
             q = q[:, _MIRROR] * np.array([1, 1, -1, -1], np.float32)
             root = root * np.array([-1, 1, 1], np.float32)
             offsets = offsets[_MIRROR] * np.array([-1, 1, 1], np.float32)
+            believed = believed[:, [*_MIRROR, len(JOINTS)]]
             chosen = int(self.cache.mirrored[chosen]) if said.texts else -1
         valid = np.arange(frames) < n
-        seen_q, seen_root, c = q.copy(), root.copy(), np.ones((frames, len(JOINTS)), np.float32)
-        if self.credible < 1:
+        seen_q, seen_root, c = q.copy(), root.copy(), np.zeros((frames, len(JOINTS) + 1), np.float32)
+        c[:n] = believed
+        if self.credible < 1 and self.cache.confidence is None:
             share = rng.uniform(self.credible, 1.0)
             seen_q[:n], seen_root[:n], c[:n] = spoil(rng, q[:n], root[:n], share)
-        c *= valid[:, None]
-        return q, root, seen_q, seen_root, offsets, c, c[:, 0].copy(), valid, chosen
+        return q, root, seen_q, seen_root, offsets, c[:, :-1], c[:, -1], valid, chosen
 
 
 def spoil(
@@ -148,7 +151,8 @@ def spoil(
         share: of (part, frame) that stays as it is.
 
     Returns:
-        what was observed, and the confidence ``(T, 22)``: above 0.65 where it is the truth, else below 0.4.
+        what was observed, and the confidence ``(T, 23)``, the root's last: 0.7 and more where
+        it is the truth, else below 0.4.
     """
     n = len(q)
     lost = np.zeros((n, len(_PARTS)), bool)
@@ -173,7 +177,7 @@ def spoil(
         q[np.ix_(where, joints)] = moved[where].astype(np.float32)
         if part == 0:
             root[where] += 0.1 * coloured(rng, (n, 3), 0.95)[where].astype(np.float32)
-    return q, root, c
+    return q, root, np.concatenate((c, c[:, :1]), 1)
 
 
 class Words:
@@ -183,19 +187,14 @@ class Words:
         self.cache = cache
         self.known: dict[int, np.ndarray] = {}
 
-    def context(self, texts: Sequence[int], times: int) -> Context:
+    def context(self, texts: Sequence[int], times: int, device: torch.device) -> Context:
         """What is said to rows of ``times`` tokens; -1: nothing."""
         new = sorted({t for t in texts if t >= 0} - self.known.keys())
         if new:
             for t, states in zip(new, text.shared().words([self.cache.texts[t] for t in new]), strict=True):
                 self.known[t] = with_sentence(states)
-        return context([self.known.get(t) for t in texts], times)
-
-
-def with_sentence(states: np.ndarray) -> np.ndarray:
-    """Words' states ``(W, 384)`` and, last, the sentence's vector. ``(W + 1, 384)``."""
-    mean = states.astype(np.float32).mean(0)
-    return np.concatenate((states, (mean / np.linalg.norm(mean))[None])).astype(np.float32)
+        found = context([self.known.get(t) for t in texts], times)
+        return Context(found.vectors.to(device), found.seen.to(device))
 
 
 def context(said: Sequence[np.ndarray | None], times: int) -> Context:
