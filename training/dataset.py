@@ -180,4 +180,5 @@ def ahead(draw: Callable[[int], Batch], start: int, stop: int, workers: int) -> 
     yield from DataLoader(
         _Steps(draw), batch_size=None, sampler=range(start, stop), num_workers=workers,
         multiprocessing_context="fork", worker_init_fn=_alone,
+        generator=torch.Generator(),  # a seed of its own: the run's random state is not the loader's to move
     )  # fmt: skip
