@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import bpy
 
-from . import checks
+from . import checks, retargeting
 from .motion.bone_maps import ROLES
 from .operators import retarget
 from .panels import CATEGORY, wrapped
+
+SHOWN = 5
+"""Clips that failed, of which the panel tells; the others are counted."""
 
 
 class LIMBER_PT_retarget(bpy.types.Panel):
@@ -36,14 +39,33 @@ class LIMBER_PT_retarget(bpy.types.Panel):
         column.use_property_split = True
         column.use_property_decorate = False
         column.row().prop(chosen, "feet", expand=True)
+        column.row().prop(chosen, "hands", expand=True)
         column.prop(chosen, "root")
         column.prop(chosen, "in_place")
+        run = retargeting.latest()
+        if run is not None and run.state == retargeting.RUNNING:
+            layout.progress(factor=run.share, type="BAR", text=run.text)
+            layout.operator("limber.retarget_cancel", icon="X")
+            return
         row = layout.row()
         row.scale_y = 1.5
         row.operator("limber.retarget", icon="ARMATURE_DATA")
         reason = retarget.why_not(context)
         if reason:
             wrapped(layout, reason, width, "INFO")
+        if run is not None:
+            draw_outcome(layout, run, width)
+
+
+def draw_outcome(layout: bpy.types.UILayout, run: retargeting.Retargeting, width: int) -> None:
+    """What came of the last run, and which clips failed."""
+    if run.state == retargeting.FAILED:
+        wrapped(layout, run.problem, width, "ERROR")
+        return
+    said = run.summary() + (", cancelled" if run.state == retargeting.CANCELLED else "")
+    wrapped(layout, said, width, "CHECKMARK" if run.state == retargeting.DONE else "INFO")
+    for text in run.failed[:SHOWN]:
+        wrapped(layout, text, width, "ERROR")
 
 
 class LIMBER_PT_retarget_bones(bpy.types.Panel):

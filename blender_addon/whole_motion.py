@@ -6,6 +6,7 @@ all of them. Generated Rigify rigs look like any other character here too.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,9 +96,18 @@ def channels(character: Character, clip: Clip, first: int, moves: bool = True) -
     Returns:
         (data path, index) -> frames, values[, interpolation]; a control rig's switches included.
     """
+    return armature_io._finish(channels_steps(character, clip, first, moves))
+
+
+def channels_steps(
+    character: Character, clip: Clip, first: int, moves: bool = True
+) -> Generator[float, None, Channels]:
+    """:func:`channels` in steps of a few milliseconds; yields the fraction done."""
     n = len(clip)
     frames = np.arange(first, first + n, dtype=np.float64)
     nothing = Capture(clip, first, first + n - 1, frames, {}, np.zeros((n, len(JOINTS)), bool), np.zeros(n, bool),
                       moves)  # fmt: skip
     keys = Keys(float(first), float(first + n - 1), {})
-    return character_io.result_channels(character.obj, character.bone_map, nothing, clip, keys)
+    return (
+        yield from character_io.result_channels_steps(character.obj, character.bone_map, nothing, clip, keys)
+    )

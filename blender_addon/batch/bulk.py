@@ -7,7 +7,7 @@ is not plain goes the long way through :mod:`..channel_writer`, which knows ever
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -33,9 +33,9 @@ CHUNK = 16384
 Values = dict[ChannelId, Array]
 
 
-def chunks(frames: int) -> Iterator[slice]:
-    """The frames of a clip, at most ``CHUNK`` at once."""
-    return (slice(at, min(at + CHUNK, frames)) for at in range(0, frames, CHUNK))
+def chunks(frames: int, size: int) -> Iterator[slice]:
+    """The frames of a clip, at most ``size`` at once."""
+    return (slice(at, min(at + size, frames)) for at in range(0, frames, size))
 
 
 def channels(
@@ -54,6 +54,21 @@ def channels(
         first: scene frame of the first one.
         say: called now and then, as a sign of life.
     """
+    steps, told = channels_steps(character, made, base, first, CHUNK), -1.0
+    while True:
+        try:
+            share = next(steps)
+        except StopIteration as stop:
+            return stop.value
+        if share >= told + 0.05:
+            told = share
+            say(f"{share:.0%} of the channels")
+
+
+def channels_steps(
+    character: Character, made: Converted, base: Clip | None, first: int, size: int
+) -> Generator[float, None, Values]:
+    """:func:`channels` in pieces of ``size`` frames, or smaller ones; yields the fraction done."""
     rig, names = character.rig, character.rig.skeleton.names
     bones = [names[b] for b in made.bones(rig)]
     moved = [names[b] for b in made.places] + [names[rig.bones.first("pelvis")]]
@@ -65,19 +80,22 @@ def channels(
     if control_rig.is_free(character, bones):
         solver = control_rig.Solver(character, made.onto(rig, None, slice(0, 1)), first)
     parts: list[Values] = []
-    for rows in chunks(len(made.written)):
-        say(f"frames from {rows.start}")
+    for rows in chunks(len(made.written), size):
+        done = rows.start / len(made.written)
+        yield done
         clip = made.onto(rig, base, rows)
         if solver is not None:
             parts.append(solver.channels(clip) | control_fingers.channels(character, made, rows, clip))
         elif plain:
             parts.append(plain_channels(character, clip, bones, moved))
         else:
-            long = _long_way(character, clip, bones, moved[-1], first + rows.start)
+            part = len(clip) / len(made.written)
+            steps = _long_way(character, clip, bones, moved[-1], first + rows.start)
+            long = yield from _scaled(steps, done, part)
             if rigify_io.is_control_rig(character.obj, character.bone_map):
                 long |= control_fingers.channels(character, made, rows, clip)
             parts.append(long)
-    out = _joined(parts)
+    out = _joined(parts, character.obj)
     if solver is not None:
         out.update(control_rig.switch_values(character.obj, len(made.written)))
     if made.path is not None:
@@ -86,19 +104,53 @@ def channels(
     return out
 
 
-def _joined(parts: list[Values]) -> Values:
-    """Chunks one after the other; a quaternion goes on in the half-space where the last one ended."""
+def _scaled(
+    steps: Generator[float, None, Values], start: float, part: float
+) -> Generator[float, None, Values]:
+    """The steps of a part, as fractions of the whole."""
+    while True:
+        try:
+            share = next(steps)
+        except StopIteration as stop:
+            return stop.value
+        yield start + part * share
+
+
+def _joined(parts: list[Values], obj: Any) -> Values:
+    """Chunks one after the other; each rotation goes on where the last chunk's ended."""
     if len(parts) == 1:
         return parts[0]
     for before, after in pairwise(parts):
-        for path in {p for p, _ in after if p.endswith("rotation_quaternion")}:
-            turn = [(path, i) for i in range(4)]
-            if (
-                all(t in after and t in before for t in turn)
-                and sum(before[t][-1] * after[t][0] for t in turn) < 0
-            ):
-                after.update({t: -after[t] for t in turn})
+        for path in {p for p, _ in after}:
+            turn = [(path, i) for i in range(4) if (path, i) in after]
+            if not all(t in before for t in turn):
+                continue
+            if path.endswith("rotation_quaternion"):
+                if sum(before[t][-1] * after[t][0] for t in turn) < 0:
+                    after.update({t: -after[t] for t in turn})
+            elif path.endswith("rotation_euler"):
+                now = np.stack([after[t] for t in turn], 1)
+                last = np.array([before[t][-1] for t in turn])
+                after.update(zip(turn, continued(now, last, _order(obj, path)).T, strict=True))
     return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+
+def _order(obj: Any, path: str) -> str:
+    owner = obj.path_resolve(path.rpartition(".")[0]) if "." in path else obj
+    return str(owner.rotation_mode)
+
+
+def continued(angles: Array, last: Array, order: str) -> Array:
+    """Euler angles ``(F, 3)`` by axis, as whole turns and the other triple of each rotation let them go on at ``last``.
+
+    Two triples give one rotation: the outer angles half a turn on, the middle one mirrored.
+    """
+    turns = 2 * np.pi
+    other = angles + np.pi
+    middle = "XYZ".index(order[1])
+    other[:, middle] = np.pi - angles[:, middle]
+    both = [x - turns * np.round((x[0] - last) / turns) for x in (angles, other)]
+    return min(both, key=lambda x: float(np.abs(x[0] - last).sum()))
 
 
 # -- plain rigs -------------------------------------------------------------------------------------
@@ -161,13 +213,17 @@ def plain_channels(
     return out
 
 
-def _long_way(character: Character, clip: Clip, bones: Collection[str], pelvis: str, first: int) -> Values:
+def _long_way(
+    character: Character, clip: Clip, bones: Collection[str], pelvis: str, first: int
+) -> Generator[float, None, Values]:
     """Any rig, bone by bone, locks, constraints and control rigs included."""
     if rigify_io.is_control_rig(character.obj, character.bone_map):
-        found = whole_motion.channels(character, clip, first)
+        found = yield from whole_motion.channels_steps(character, clip, first)
     else:
         frames = np.arange(first, first + len(clip), dtype=np.float64)
-        found = armature_io.basis_channels(character.obj, clip, frames, list(bones), None, pelvis)
+        found = yield from armature_io.basis_channels_steps(
+            character.obj, clip, frames, list(bones), None, pelvis
+        )
     out: Values = {}
     for key, value in found.items():
         frames, values = np.asarray(value[0]), np.asarray(value[1], np.float64)
@@ -212,12 +268,28 @@ def write_action(obj: Any, name: str, values: Mapping[ChannelId, Array], first: 
         first: scene frame of the first value.
         own: the Action that bones without a role keep; it stays as it is.
     """
+    steps = write_steps(obj, name, values, first, own)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            made, slot = stop.value
+            break
+    actions.assign(obj, made, slot)
+    return made
+
+
+def write_steps(
+    obj: Any, name: str, values: Mapping[ChannelId, Array], first: int, own: Any = None
+) -> Generator[Any, None, tuple[Any, Any]]:
+    """:func:`write_action` a curve at a time, without giving it to the object; yields it, returns it and its slot."""
     actions.check_editable(obj)
     data = obj.animation_data or obj.animation_data_create()
     slot = data.action_slot if own is not None and data.action == own else None
     if own is not None and own.library is None:
         own.use_fake_user = True  # it loses its only user, and would not be saved
     made = own.copy() if own is not None else bpy.data.actions.new(name)
+    yield made
     made.name, made.use_fake_user = name, True
     slot = made.slots[slot.identifier] if slot else made.slots[0] if len(made.slots) else made.slots.new(
         id_type="OBJECT", name=obj.name)  # fmt: skip
@@ -239,9 +311,9 @@ def write_action(obj: Any, name: str, values: Mapping[ChannelId, Array], first: 
         kind = "CONSTANT" if path.endswith('"]') else "LINEAR"
         curve.keyframe_points.foreach_set("interpolation", kinds[kind])
         curve.update()
+        yield made
     made.deselect_keys()
-    actions.assign(obj, made, slot)
-    return made
+    return made, slot
 
 
 def _new_curve(bag: Any, path: str, index: int) -> Any:

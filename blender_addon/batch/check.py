@@ -7,6 +7,7 @@ from typing import Any
 
 import bpy
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import armature_io, rigify_io
 from ..motion import retarget, rotations
@@ -35,20 +36,29 @@ def check(character: Character, made: Converted, first: int, count: int) -> dict
         directions of upper arms, forearms, thighs and shins in the world; ``place_error``: metres
         between where joints are and where they were meant to be; ``checked``: frames.
     """
+    at = rows(made, count)
+    return compare(character, made, at, evaluated(character, (at + first).tolist())) if len(at) else {}
+
+
+def rows(made: Converted, count: int) -> NDArray[np.int64]:
+    """At most ``count`` frames of a clip, counted from 0, evenly spread."""
     n = len(made.canonical)
-    rows = np.unique(np.linspace(0, n - 1, min(count, n)).astype(int))
-    if not len(rows):
-        return {}
-    heads = evaluated(character, (rows + first).tolist())
-    wanted = retarget.limb_directions(made.source.clip.slice(0, n), made.source.rig)[rows]
+    return np.unique(np.linspace(0, n - 1, min(count, n)).astype(int))
+
+
+def compare(
+    character: Character, made: Converted, at: NDArray[np.int64], heads: dict[str, Array]
+) -> dict[str, Any]:
+    """:func:`check` of what :func:`evaluated` saw at the frames ``at``."""
+    wanted = retarget.limb_directions(made.source.clip.sample(at), made.source.rig)
     seen = np.stack([directions(character, heads, role) for role in retarget.LIMBS], 1)
     # NaN: no such limb; zero: scaled to nothing, as characters are before they appear
     there = (np.linalg.norm(wanted, axis=-1) > 0.5) & (np.linalg.norm(seen, axis=-1) > 0.5)
     angles = np.degrees(2 * np.arcsin(np.clip(np.linalg.norm(wanted - seen, axis=-1) / 2, 0, 1)))[there]
-    places = made.canonical.positions()[rows]
+    places = made.canonical.sample(at).positions()
     off = [np.linalg.norm(heads[f"{s}_{part}"] - places[:, INDEX[f"{s}_{part}"]], axis=-1)
            for s in ("left", "right") for part in ("hip", "knee", "ankle") if f"{s}_{part}" in heads]  # fmt: skip
-    return {"checked": len(rows), "limb_error": float(angles.mean()) if len(angles) else None,
+    return {"checked": len(at), "limb_error": float(angles.mean()) if len(angles) else None,
             "limb_error_worst": float(angles.max()) if len(angles) else None,
             "place_error": float(np.max(off)) if off else None}  # fmt: skip
 

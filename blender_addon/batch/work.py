@@ -121,7 +121,9 @@ class Workshop:
             unmapped["poses"] = page.poses(made, options.pictures)
         notes = [f"the target's {target.several} Actions were left out"] if target.several else []
         if source.mended:
-            notes.append(f"{source.mended} frames in which the source's root is thrown away were interpolated")
+            notes.append(
+                f"{source.mended} frames in which the source's root is thrown away were interpolated"
+            )
         return {"state": "done", "output": str(path), **_finite(made.measures), **_finite(seen), **unmapped, **seconds,
                 "notes": notes}  # fmt: skip
 

@@ -7,19 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-import numpy as np
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from .. import actions, armature_io, checks, whole_motion
-from ..batch import bulk, check, convert, sources, targets, work
-from ..batch.plan import Options, Place
-from ..motion import bone_maps, retarget
+from .. import armature_io, checks, retargeting, whole_motion
+from ..batch import sources
+from ..batch.plan import Options
+from ..motion import bone_maps
 from ..motion.bone_maps import ROLES, BoneMap
 from ..motion.errors import InvalidRequestError, LimberError
 from .run import report
 
-FILES = (".bvh", ".npz")
-"""Clips that are read into an open file; others are for ``limber-blender retarget`` or are imported first."""
 WHAT = (
     ("ACTION", "Action", "The source armature's Action"),
     ("NLA", "NLA", "Every Action on the source armature's NLA tracks"),
@@ -28,6 +25,10 @@ WHAT = (
 FEET = (
     ("lock", "Lock", "Feet that stand on the source stand on the target"),
     ("keep", "Keep", "Legs turn as the source's do, feet may slide"),
+)
+HANDS = (
+    ("touch", "Touch", "Hands that rest on the body or on each other do so on the target"),
+    ("keep", "Keep", "Arms turn as the source's do"),
 )
 ROOTS = (
     ("hips", "Hips", "The hips carry the way over the ground"),
@@ -71,6 +72,7 @@ class LimberRetarget(bpy.types.PropertyGroup):
         name="Path", subtype="FILE_PATH", description="A file, or a folder of files"
     )
     feet: bpy.props.EnumProperty(name="Feet", items=FEET, description="What becomes of standing feet")
+    hands: bpy.props.EnumProperty(name="Hands", items=HANDS, description="What becomes of hands that touch")
     root: bpy.props.EnumProperty(name="Root", items=ROOTS, description="What carries the way over the ground")
     in_place: bpy.props.BoolProperty(name="In Place", description="Take the way over the ground out")
 
@@ -87,7 +89,9 @@ def armature_of(context: bpy.types.Context, side: str) -> Any:
 
 def why_not(context: bpy.types.Context) -> str:
     """Why nothing can be retargeted; "" if it can."""
-    obj, chosen = checks.active_armature(context), settings(context.scene)
+    obj, chosen, run = checks.active_armature(context), settings(context.scene), retargeting.latest()
+    if run is not None and run.state == retargeting.RUNNING:
+        return "A run is going on"
     if obj is None:
         return "Select the armature that is to move"
     if not obj.is_editable:
@@ -111,7 +115,12 @@ class LIMBER_OT_retarget(bpy.types.Operator):
 
     bl_idname = "limber.retarget"
     bl_label = "Retarget"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012  Blender reads it
+    bl_options = {"REGISTER"}  # noqa: RUF012  Blender reads it
+
+    wait: bpy.props.BoolProperty(
+        name="Wait", default=False, options={"SKIP_SAVE"},
+        description="Return only when the clips are there (always so in background mode)",
+    )  # fmt: skip
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -122,106 +131,50 @@ class LIMBER_OT_retarget(bpy.types.Operator):
         return not reason
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Do it, clip by clip."""
-        obj, chosen, scene = checks.active_armature(context), settings(context.scene), context.scene
-        options = Options(
-            feet=chosen.feet, root=chosen.root, in_place=chosen.in_place, fps=armature_io.scene_fps()
-        )
-        manager, frame = context.window_manager, scene.frame_current
-        done, failed = [], []
+        """Begin; a timer does the rest."""
         try:
-            actions.check_editable(obj)
-            own = obj.animation_data.action if obj.animation_data else None
-            target = targets.Target(whole_motion.describe(obj, _frames(own), look(obj)), own)
-            clips = list(found_clips(chosen, scene.frame_start))
-            manager.progress_begin(0, len(clips))
-            for number, (name, first, source) in enumerate(clips):
-                manager.progress_update(number)
-                if isinstance(source, LimberError):
-                    failed.append(f"{name}: {source}")
-                    continue
-                done.append(one(target, name, first, source, options))
-                if own is not None:  # the next clip starts from the same character
-                    targets.play_alone(obj, own)
-            if done:
-                actions.assign(obj, done[0][0], None)
+            run = retargeting.start(asked(context), self.wait)
         except LimberError as error:
             return report(self, error)
-        finally:
-            manager.progress_end()
-            scene.frame_set(frame)
-        for text in failed:
+        if run.state == retargeting.RUNNING:
+            return {"FINISHED"}
+        for text in run.failed if run.made else ():
             self.report({"WARNING"}, text)
-        if not done:
-            self.report({"ERROR"}, failed[0] if failed else "There is no clip")
+        if run.state != retargeting.DONE:
+            self.report({"ERROR"}, run.problem)
             return {"CANCELLED"}
-        worst = max((e["limb_error"] or 0 for _, e in done), default=0)
-        self.report({"INFO"}, f"{len(done)} clips, limbs off by at most {worst:.2f} degrees on average")
+        self.report({"INFO"}, run.summary())
         return {"FINISHED"}
 
 
-def _frames(action: Any) -> Any:
-    return np.empty(0) if action is None else np.linspace(action.frame_range[0], action.frame_range[1], 24)
+def asked(context: bpy.types.Context) -> retargeting.Asked:
+    """What the panel's settings say.
+
+    Raises:
+        LimberError: one of the armatures is not understood.
+    """
+    obj, chosen, scene = checks.active_armature(context), settings(context.scene), context.scene
+    source = chosen.source if chosen.what != "FILES" else None
+    options = Options(feet=chosen.feet, hands=chosen.hands, root=chosen.root, in_place=chosen.in_place,
+                      fps=armature_io.scene_fps())  # fmt: skip
+    return retargeting.Asked(
+        obj.session_uid, source.session_uid if source else 0, look(obj), look(source) if source else None,
+        chosen.what, bpy.path.abspath(chosen.path), scene.frame_start, options,
+    )  # fmt: skip
 
 
-def one(
-    target: Any, name: str, first: int, source: sources.Source, options: Options
-) -> tuple[Any, dict[str, Any]]:
-    """Write one clip; its Action and what was measured."""
-    character = target.character
-    made = convert.convert(source, character.rig, options)
-    base = work.own_animation(target, first, len(made.written), made.source.clip.fps)
-    values = bulk.channels(character, made, base, first)
-    action = bulk.write_action(character.obj, name, values, first, target.own)
-    return action, made.measures | check.check(character, made, first, 6)
+class LIMBER_OT_retarget_cancel(bpy.types.Operator):
+    """End the retargeting that is going on. Finished clips stay in the file"""
 
+    bl_idname = "limber.retarget_cancel"
+    bl_label = "Cancel"
 
-def found_clips(chosen: Any, first: int) -> Any:
-    """Name, first frame and clip (or why there is none), one after the other."""
-    if chosen.what != "FILES":
-        yield from _played(chosen.source, chosen.what)
-        return
-    path = Path(bpy.path.abspath(chosen.path))
-    files = sorted(p for p in path.rglob("*") if p.suffix.lower() in FILES) if path.is_dir() else [path]
-    if not files or not all(p.suffix.lower() in FILES for p in files):
-        raise InvalidRequestError("path", f"{path} is no file of {', '.join(FILES)}, nor a folder of them",
-                                  "Import other files first, and choose the armature.")  # fmt: skip
-    for file in files:
-        try:
-            for source in sources.read(Place(str(file))):
-                yield (
-                    (file.stem, first, source)
-                    if isinstance(source, sources.Source)
-                    else (file.stem, first, source[1])
-                )
-        except LimberError as error:
-            yield file.stem, first, error
-        except OSError as error:
-            yield file.stem, first, LimberError(f"{file}: {error.strerror}")
-
-
-def _played(obj: Any, what: str) -> Any:
-    """Actions of an armature of the file; its own animation is put back as it was."""
-    data = obj.animation_data
-    before = data.action, data.action_slot, data.use_nla
-    found = [before[0]] if what == "ACTION" else [
-        s.action for t in data.nla_tracks if not t.mute for s in t.strips if s.action is not None and not s.mute
-    ]  # fmt: skip
-    bone_map = look(obj)
-    try:
-        for action in dict.fromkeys(found):
-            try:
-                first, last = targets.play_alone(obj, action)
-                clip = whole_motion.read(obj, bone_map, np.arange(first, last + 1))
-                yield action.name, first, sources.Source(action.name, clip,
-                                                         retarget.make_rig(clip.skeleton, bone_map, clip))  # fmt: skip
-            except LimberError as error:
-                yield action.name, 1, error
-    finally:
-        data.use_nla = before[2]
-        data.action = before[0]
-        if before[1] is not None:
-            data.action_slot = before[1]
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """End it."""
+        run = retargeting.latest()
+        if run is not None:
+            run.cancel()
+        return {"FINISHED"}
 
 
 # -- maps -------------------------------------------------------------------------------------------
@@ -390,17 +343,19 @@ class LIMBER_OT_retarget_load_map(_Side, bpy.types.Operator, ImportHelper):
 
 
 CLASSES = (
-    LimberRetarget, LIMBER_OT_retarget, LIMBER_OT_retarget_look, LIMBER_OT_retarget_bone, LIMBER_OT_retarget_t_pose,
-    LIMBER_OT_retarget_forget, LIMBER_OT_retarget_save_map, LIMBER_OT_retarget_load_map,
+    LimberRetarget, LIMBER_OT_retarget, LIMBER_OT_retarget_cancel, LIMBER_OT_retarget_look, LIMBER_OT_retarget_bone,
+    LIMBER_OT_retarget_t_pose, LIMBER_OT_retarget_forget, LIMBER_OT_retarget_save_map, LIMBER_OT_retarget_load_map,
 )  # fmt: skip
 
 
 def register() -> None:
     """The settings on the scene; classes are registered before."""
     bpy.types.Scene.limber_retarget = bpy.props.PointerProperty(type=LimberRetarget)  # type: ignore[attr-defined]
+    retargeting.register()
 
 
 def unregister() -> None:
     """The reverse."""
+    retargeting.unregister()
     del bpy.types.Scene.limber_retarget  # type: ignore[attr-defined]
     _seen.clear()

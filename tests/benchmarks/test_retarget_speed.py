@@ -1,7 +1,8 @@
 """Frames per second of retargeting with reading and writing, one process; writes JSON, asserts nothing about time.
 
 ``out/retarget_speed.json``: a captured clip of 2,200 frames onto the 66-bone Unreal-named rig and onto
-Rigify's controls, by the clock and by the processor's time (the clock counts what else runs on the machine).
+Rigify's controls, by the clock and by the processor's time (the clock counts what else runs on the machine);
+and 300 clips by two processes, with what memory they had after each.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ import pytest
 bpy = pytest.importorskip("bpy", reason="the bpy wheel is not installed for this Python")
 
 from blender_addon import demo_rig  # noqa: E402
-from blender_addon.batch import bulk, convert, sources, targets  # noqa: E402
-from blender_addon.batch.plan import Options, Place  # noqa: E402
+from blender_addon.batch import bulk, convert, pool, sources, targets  # noqa: E402
+from blender_addon.batch.plan import Options, Place, plan  # noqa: E402
+from blender_addon.motion import bvh  # noqa: E402
 from tests.benchmarks.test_backend_speed import ROOT, circumstances  # noqa: E402
 from tests.blender_addon import armatures  # noqa: E402
 from tests.motion.walking import walk  # noqa: E402
@@ -34,8 +36,6 @@ pytestmark = pytest.mark.benchmark
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A walk of 2,251 frames on 22 joints."""
-    from blender_addon.motion import bvh
-
     path = tmp_path_factory.mktemp("speed") / "walk.bvh"
     bvh.save(path, walk(steps=75, fps=60.0)[0])
     return path
@@ -83,8 +83,38 @@ def test_frames_per_second(name: str, clip: Path, tmp_path: Path) -> None:
     result = {"clock": measured(target, clip, time.perf_counter),
               "processor": measured(target, clip, time.process_time),
               "best_peer_frames_per_second": PEERS[name], **circumstances()}  # fmt: skip
+    note(name, result)
+    assert result["clock"]["frames"] == 2251
+
+
+def note(name: str, result: dict[str, Any]) -> None:
+    """Into the JSON file, beside what is there."""
     out = ROOT / "out" / "retarget_speed.json"
     out.parent.mkdir(exist_ok=True)
     whole = json.loads(out.read_text()) if out.is_file() else {}
     out.write_text(json.dumps(whole | {name: result}, indent=1))
-    assert result["clock"]["frames"] == 2251
+
+
+@pytest.mark.timeout(3600)
+def test_memory_over_three_hundred_clips(tmp_path: Path) -> None:
+    for k in range(300):
+        bvh.save(tmp_path / f"{k:03}.bvh", walk(steps=2 + k % 7)[0])
+    target = str(armatures.shared() / "rigs" / "ue_male.glb")
+    units = plan([str(tmp_path / "*.bvh")], [target], tmp_path / "out", Options(check=2, only_armature=True))
+    memory: list[int] = []
+    failed: list[str] = []
+
+    def done(outcome: pool.Outcome) -> None:
+        memory.append(outcome.memory)
+        for entry in outcome.entries:
+            failed.extend([entry["error"]] if entry["state"] != "done" else [])
+            Path(entry.get("output", "")).unlink()
+
+    began = time.perf_counter()
+    pool.run(units, 2, 300.0, done)
+    result = {"clips": len(units), "failed": len(failed), "seconds": time.perf_counter() - began,
+              "bytes_after_20": max(memory[:20]), "bytes_of_last_20": max(memory[-20:]), "bytes": memory,
+              **circumstances()}  # fmt: skip
+    note("memory", result)
+    assert not failed
+    assert result["bytes_of_last_20"] < 1.1 * result["bytes_after_20"]
