@@ -59,6 +59,8 @@ SECTIONS = (
     ("text", "Text to motion", TEXT, "evaluator"),
     ("pairs", "Minimal pairs: prompts that differ in a word or two", PAIRS, "what differs"),
 )
+UNITS = {"evaluator": "captions", "what differs": "motions"}
+"""What a case is measured over, by the heading of its column, where that is not windows."""
 
 
 def write(path: Path, title: str, about: str, table: Mapping[str, Any], samples: Sequence[Sample]) -> None:
@@ -117,23 +119,23 @@ def content(table: Mapping[str, Any]) -> str:
 def _table(cases: Mapping[str, Any], columns: Columns, head: str) -> str:
     """One data set: a block of lines for each case, a line for each method."""
     titles = "".join(f"<th>{escape(t)}</th>" for t, *_ in columns)
-    lines = [f"<table><thead><tr><th>{head}</th><th>method</th>{titles}<th>below</th></tr></thead>"]
+    compared = any("below" in cells[n].get("intervals", {}) for cells in cases.values() for n in who(cells))
+    last = "<th>below</th>" if compared else ""
+    lines = [f"<table><thead><tr><th>{head}</th><th>method</th>{titles}{last}</tr></thead>"]
     for case, cells in cases.items():
         names = who(cells)
         lines.append("<tbody>")
         for k, name in enumerate(names):
             lead = (f'<th rowspan="{len(names) + ("truth" in cells)}">{escape(case)}'
-                    f"<small>{cells['windows']} windows</small></th>")  # fmt: skip
+                    f"<small>{cells['windows']} {UNITS.get(head, 'windows')}</small></th>")  # fmt: skip
             values = "".join(_cell(cells, names, name, c) for c in columns)
             settings = cells[name].get("settings", "")
             note = f"<small>{escape(settings)}</small>" if settings else ""
-            below = _below(cells[name])
-            lines.append(
-                f"<tr>{lead if k == 0 else ''}<td>{escape(name)}{note}</td>{values}<td>{below}</td></tr>"
-            )
+            below = f"<td>{_below(cells[name])}</td>" if compared else ""
+            lines.append(f"<tr>{lead if k == 0 else ''}<td>{escape(name)}{note}</td>{values}{below}</tr>")
         if "truth" in cells:
             values = "".join(f"<td>{_number(cells['truth'].get(key), d)}</td>" for _, key, d, _ in columns)
-            lines.append(f'<tr class="truth"><td>truth</td>{values}<td></td></tr>')
+            lines.append(f'<tr class="truth"><td>truth</td>{values}{"<td></td>" if compared else ""}</tr>')
         lines.append("</tbody>")
     return "\n".join([*lines, "</table>"])
 
@@ -172,7 +174,7 @@ def motion(samples: Sequence[Sample]) -> dict[str, Any]:
     return {
         "joints": JOINTS, "parents": PARENTS,
         "samples": [
-            {"title": s.title, "source": s.source, "fps": s.fps, "frames": len(s.known),
+            {"title": s.title, "source": s.source, "fps": s.fps, "frames": len(s.known), "same": s.same,
              "known": _packed(s.known.astype(np.uint8)),
              "tracks": {n: _packed(_millimetres(p)) for n, p in s.tracks.items()}}
             for s in samples

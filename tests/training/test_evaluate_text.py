@@ -13,8 +13,8 @@ from backend.systems.base import Interpolation
 from blender_addon.motion import rotations
 from blender_addon.motion.clip import Clip, rest_clip
 from tests.training.acted import ACTS, SOURCE, WAYS, act, captioned
-from training import report, train_evaluator
-from training.evaluation import minimal_pairs, tables, text
+from training import evaluate, report, train_evaluator
+from training.evaluation import minimal_pairs, samples, tables, text
 from training.evaluation.material import Row
 from training.evaluation.methods import Columns
 from training.evaluator import Evaluator, Shape
@@ -215,3 +215,23 @@ def test_every_pair_differs_and_is_of_a_known_kind() -> None:
         assert pair.a != pair.b
         assert pair.kind in minimal_pairs.KINDS
     assert {p.kind for p in minimal_pairs.PAIRS} == set(minimal_pairs.KINDS)
+
+
+def test_samples_to_look_at_are_of_captions() -> None:
+    """Everybody begins facing the same way; the truth is one answer of many."""
+    cache = captioned()
+
+    class Still(Interpolation):
+        tasks = frozenset({text.TASK})
+
+    assert evaluate._tasks({"model": Still()}, None) == [text.TASK]
+    shown = evaluate.samples(cache, {"model": Still()}, [text.TASK], count=1)
+    assert shown == [], "pools of 32 cannot be made of eight captions"
+    found = samples._told("held out", cache, row(), Columns({"model": Still()}), 2, size=5)
+    assert [s.same for s in found] == [False, False]
+    assert all("“" in s.title for s in found)
+    for s in found:
+        assert s.tracks["truth"].shape == s.tracks["model"].shape
+        assert abs(s.tracks["truth"][:, 0, [0, 2]].mean()) < 1e-6
+    page = report.page("t", "a", "", found)
+    assert '"same": false' in page

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from blender_addon.motion import constraints
 from blender_addon.motion.clip import Clip
 
+from .. import metrics
 from ..prepare.cache import Cache
+from ..text_metrics import POOL
 from . import complete, inbetween, material, noise, refine, text
 from .material import PAST, Row
 from .methods import Columns, plain
@@ -31,6 +33,7 @@ class Sample:
         fps: frames a second.
         known: ``(T, 22)``, which joints' rotations were given.
         tracks: who -> joint positions ``(T, 22, 3)`` in metres; the truth first.
+        same: everybody's joints should be where the truth's are; False: the truth is one answer of many.
     """
 
     title: str
@@ -38,6 +41,7 @@ class Sample:
     fps: float
     known: NDArray[np.bool_]
     tracks: Mapping[str, np.ndarray]
+    same: bool = True
 
 
 def draw(cache: Cache, rows: Mapping[str, Row], columns: Columns, tasks: Sequence[str],
@@ -100,9 +104,9 @@ def _gather(
     ]  # fmt: skip
 
 
-def _told(name: str, cache: Cache, row: Row, columns: Columns, count: int) -> list[Sample]:
+def _told(name: str, cache: Cache, row: Row, columns: Columns, count: int, size: int = POOL) -> list[Sample]:
     """Captions, and what everybody makes of them; the truth is one motion of many that would do."""
-    asked = text.ask(cache, row)
+    asked = text.ask(cache, row, size=size)
     if asked is None:
         return []
     chosen = np.linspace(0, len(asked.clips) - 1, min(count, len(asked.clips))).round().astype(int)
@@ -110,9 +114,14 @@ def _told(name: str, cache: Cache, row: Row, columns: Columns, count: int) -> li
     made = {
         n: text.prompted(m)(words, [len(c) for c in clips], 0) for n, m in columns.able(text.TASK).items()
     }
+    shown = {n: [_placed(c) for c in clips] for n, clips in {"truth": clips, **made}.items()}
     return [
-        Sample(f"{name}: “{words[k]}”", asked.said[i].entry.name, clip.fps,
-               np.zeros((len(clip), clip.rotations.shape[1]), bool),
-               {"truth": clip.positions(), **{n: clips_[k].positions() for n, clips_ in made.items()}})
+        Sample(f"{name}: “{words[k]}”", asked.said[i].entry.name, clip.fps, np.zeros(clip.rotations.shape[:2], bool),
+               {n: places[k] for n, places in shown.items()}, same=False)
         for k, (i, clip) in enumerate(zip(chosen, clips, strict=True))
     ]  # fmt: skip
+
+
+def _placed(clip: Clip) -> np.ndarray:
+    """Joints of a motion that begins facing +Z and goes about the origin. ``(T, 22, 3)``."""
+    return metrics.facing_window(clip, 0).positions()

@@ -176,7 +176,7 @@ class Space:
 
     def shuffled(self) -> dict[str, Any]:
         """The truth under captions of something else: what is right by chance."""
-        wrong = self.asked.wrong
+        wrong = np.random.default_rng(0).permuted(self.asked.wrong, axis=1)  # near captions come first
         return self._matching(self.truth, self.others[wrong[:, -1]], wrong[:, :-1])
 
     def _matching(self, x: np.ndarray, texts: np.ndarray, wrong: np.ndarray) -> dict[str, Any]:
