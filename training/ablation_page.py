@@ -21,10 +21,14 @@ def write(folder: Path) -> Path:
     Raises:
         FileNotFoundError: there is none.
     """
-    found = {name: folder / f"{name}.json" for name in SECTIONS if (folder / f"{name}.json").is_file()}
+    found = {
+        path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))
+    }
+    found = {name: rows for name, rows in found.items() if rows and isinstance(rows, list)}
     if not found:
         raise FileNotFoundError(f"{folder} has no table of limber-train ablate")
-    sections = [_section(name, json.loads(path.read_text(encoding="utf-8"))) for name, path in found.items()]
+    order = [*(n for n in SECTIONS if n in found), *(n for n in found if n not in SECTIONS)]
+    sections = [_section(name, found[name]) for name in order]
     page = folder / "index.html"
     about = "Mean joint errors over held-out windows that no row was trained on, the same for all rows of a table."
     page.write_text(
@@ -34,11 +38,12 @@ def write(folder: Path) -> Path:
 
 
 def _section(name: str, rows: Rows) -> str:
-    title, drawn = SECTIONS[name]
-    heads = list(rows[0])
+    """A table without curves of its own is shown all the same."""
+    title, drawn = SECTIONS.get(name, (name, lambda rows: ""))
+    heads = list(dict.fromkeys(key for row in rows for key in row))
     head = "".join(f"<th>{escape(h.replace('_', ' '))}</th>" for h in heads)
     lines = "".join(
-        "<tr>" + "".join(f"<td>{escape(str(row[h]))}</td>" for h in heads) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td>{escape(str(row.get(h, '')))}</td>" for h in heads) + "</tr>" for row in rows
     )
     return (f'<section><h2>{escape(title)}</h2><div class="curves">{drawn(rows)}</div>'
             f"<details open><summary>table</summary><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody>"
@@ -129,6 +134,35 @@ def _sharing(rows: Rows) -> str:
     return "\n".join(found)
 
 
+def _parts(rows: Rows) -> str:
+    """RoPAR's tables: every measure as bars, a bar a row."""
+    titles = {"joints_percent_of_hip_height": _ERROR, "path_percent_of_hip_height": "path error, % of the hip height",
+              "R@1": "R@1", "R@3": "R@3", "KID": "KID", "FID": "FID", "skating": "skating, cm/s"}  # fmt: skip
+    drawn = [
+        curves.bars(title, "", "", {str(r["row"]): {str(r["row"]): float(r[key])} for r in rows})
+        for key, title in titles.items()
+        if all(_there(r, key) for r in rows)
+    ]
+    return "\n".join(drawn)
+
+
+def _credible(rows: Rows) -> str:
+    kinds = {"confidence heeded": True, "not heeded": False}
+    clean = [r for r in rows if r["least_credible_percent"] == 100]  # nothing to heed: both begin there
+    found = []
+    for key in ("R@1", "KID", "skating"):
+        lines = []
+        for name, heeded in kinds.items():
+            own = [r for r in rows if r["heeded"] is heeded and r not in clean] + clean
+            points = sorted((float(r["least_credible_percent"]), float(r[key])) for r in own)
+            lines.append(Series(name, _points(points)))
+        if all(_there(r, f"truth {key}") for r in rows):
+            lines.append(Series("truth", _points((float(r["least_credible_percent"]), r[f"truth {key}"])
+                                                 for r in rows if r["heeded"])))  # fmt: skip
+        found.append(curves.plot(key, "least credible share of a training window, %", "", lines))
+    return "\n".join(found)
+
+
 def _there(row: Mapping[str, Any], key: str) -> bool:
     """Whether it was measured: a network may not do every task."""
     return isinstance(row.get(key), (int, float))
@@ -145,6 +179,9 @@ SECTIONS: Mapping[str, tuple[str, Callable[[Rows], str]]] = {
     "ratios": ("Completion by the share of joints missing", _ratios),
     "baselines": ("In-betweening at equal training time, beside learned baselines", _baselines),
     "sharing": ("One network for all tasks, and one a task, at equal training time", _sharing),
+    "ropar-vae": ("Parts, shared weights, and the whole body (RoPAR, Table 2)", _parts),
+    "ropar-generation": ("With and without parts and diffusion head (RoPAR, Table 2)", _parts),
+    "ropar-credible": ("How much of the training data is credible (RoPAR, Fig. 3)", _credible),
     "strides": ("Denoising steps and DDIM strides (MMDM, Fig. 5c)", _strides),
 }
 """Table -> heading and what draws it."""

@@ -33,7 +33,7 @@ def test_the_attention_table_has_the_papers_rows(data: Path, tmp_path: Path) -> 
 
 def test_operations_are_counted_as_by_hand(data: Path) -> None:
     run, _ = ablate._trained(shrunk("pose", steps=1), data, 1)
-    network, a = run.network, run.config.architecture
+    network, a = ablate.denoising(run).network, run.config.architecture
     counts = {n: n * ablate.operations(network, ablate._example(run, n)) for n in (16, 32, 64)}
     linear = sum(m.weight.numel() for m in network.modules() if isinstance(m, torch.nn.Linear))
     assert 0.8 < counts[64] / 64 * a.patch / (2 * linear) < 1.2, "two operations a weight and token"
@@ -106,11 +106,15 @@ def test_a_page_shows_the_tables_of_a_folder(tmp_path: Path) -> None:
                     for r, e, b in (("completion alone", 2.0, 3.0), ("refinement alone", "", ""))],
         "strides": [{"ddim_steps": n, "error_percent_of_hip_height": 1.0, "best_of_four": 0.9, "interpolation": 2.0,
                      "spread": 0.1, "frames_per_second": 100} for n in (0, 1, 50)],
+        "ropar-vae": [{"row": r, "joints_percent_of_hip_height": 1.0, "KID": 0.1} for r in ("P-VAE", "whole body")],
+        "ropar-credible": [{"least_credible_percent": p, "heeded": h, "R@1": 0.5, "KID": 0.2, "skating": 3.0,
+                            "truth R@1": 0.9} for p, h in ((100, True), (30, True), (30, False))],
+        "something new": [{"row": "a", "value": 1}],
     }  # fmt: skip
     for name, rows in made.items():
         ablate.write(rows, name, tmp_path)
     page = ablation_page.write(tmp_path).read_text()
-    assert page.count("<svg") == 3 + 1 + 1 + 3 + 2 + 1 + 3
+    assert page.count("<svg") == 3 + 1 + 1 + 3 + 2 + 1 + 3 + 2 + 3
     assert page.count("<svg") == page.count("</svg>")
     assert page.count("<h2>") == len(made), "the metrics of evaluate are not explained here"
     assert "S&amp;T" in page
