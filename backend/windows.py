@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,13 +10,16 @@ from numpy.typing import NDArray
 
 from blender_addon.motion import interpolation
 from blender_addon.motion.clip import Clip
-from blender_addon.motion.constraints import Request, heeded
+from blender_addon.motion.constraints import Request, TextSpan, heeded
+from blender_addon.motion.contacts import runs
 from blender_addon.motion.rotations import Array
 
 FPS = 30.0
 LONGEST = 128
 """Frames of one window; longer ranges are covered by windows that overlap at keys."""
 OVERLAP = 12
+CONTEXT = 48
+"""Frames on either side of what a text is about that are looked at."""
 
 Mask = NDArray[np.bool_]
 
@@ -143,6 +147,24 @@ def plan(known: Mask, whole: Mask, asked: slice) -> list[Span]:
             start = last if whole[last] else max(start + 1, last - OVERLAP)
         covered = last
     return [*spans, _span(start, asked.stop, keys)]
+
+
+def around(unknown: Mask) -> list[Span]:
+    """One window for what is unknown and ``CONTEXT`` frames on either side, at every frame; several where
+    what is unknown lies far apart."""
+    spans: list[Span] = []
+    for start, stop in runs(unknown):
+        first, last = max(start - CONTEXT, 0), min(stop + CONTEXT, len(unknown))
+        if spans and first <= spans[-1].stop:
+            first = spans.pop().start
+        spans.append(Span(first, last, tuple(range(first, last))))
+    return spans
+
+
+def shifted(texts: Sequence[TextSpan], span: Span) -> list[TextSpan]:
+    """Texts by the frames of the grid -> by those of one window; those outside it are left out."""
+    moved = [replace(t, start=t.start - span.start, stop=t.stop - span.start) for t in texts]
+    return [t for t in moved if t.stop > 0 and t.start < span.stop - span.start]
 
 
 def _last(keys: NDArray[np.intp], covered: int, start: int) -> int:

@@ -6,16 +6,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from backend import weights
 from backend.nn.denoiser import Denoiser
+from backend.nn.mogents import MoGenTS as MoGenTSNetworks
 from backend.systems.base import Denoising
 from backend.systems.mmdm import MMDM
+from backend.systems.mogents import MoGenTS
 from backend.systems.pose import Pose
 
-from . import corruption, evaluate, masks
+from . import corruption, evaluate, known, masks
 from .config import Config
 from .objectives import denoise
 from .prepare import cache as cache_file
+from .prepare.cache import Cache
 from .prepare.sources import SOURCES
 from .train import averaged
 
@@ -23,12 +28,28 @@ TASKS: Mapping[str, Mapping[str, Any]] = {
     "inbetween": masks.KEYED, "complete": masks.COMPLETION, "refine": corruption.CORRUPTIONS,
 }  # fmt: skip
 """Task -> the policies that train it."""
+TEXT_TASKS = frozenset({"text", "edit"})
+"""What a system of text and codes is offered for."""
+Trained = Denoising | MoGenTS
 DRAWS = 8
 """DDIM steps of a variation that is drawn; the first result of a request is one pass."""
 
 
-def system_of(config: Config, network: Denoiser) -> Denoising:
-    """``mmdm`` where the network has a joint stream, else ``pose``; it does what it was trained for."""
+def system_of(config: Config, network: nn.Module, data: Cache | None = None) -> Trained:
+    """The system that a trained network becomes; it does what it was trained for.
+
+    Args:
+        data: what it was trained on, for the prompts that a system with text keeps; None: none are kept.
+
+    Raises:
+        ValueError: a first stage, which does nothing by itself.
+    """
+    if isinstance(network, MoGenTSNetworks):
+        return MoGenTS(
+            network, TEXT_TASKS, config.long_frames, prompts=data and known.prompts(data, config.sources)
+        )
+    if not isinstance(network, Denoiser):
+        raise ValueError(f"a run of {config.objective!r} does not become a system")
     kind = {"mmdm": MMDM, "pose": Pose}[denoise.system(config)]
     trained = frozenset(task for task, policies in TASKS.items() if policies.keys() & config.masks.keys())
     return kind(network, trained, config.frames, DRAWS)
@@ -56,10 +77,11 @@ def export(
         raise ValueError(
             f"an open bundle cannot be trained on {[s for s in used if not SOURCES[s].commercial]}"
         )
-    named = {s.name: s for s in (system_of(c, n) for c, n in runs)}
+    cache = cache_file.load(data)
+    named = {s.name: s for s in (system_of(c, n, cache) for c, n in runs)}
     if len(named) < len(runs):
         raise ValueError(f"a bundle has each system once, these checkpoints are all {', '.join(named)}")
-    table = evaluate.evaluate(cache_file.load(data), _columns(named), most=most)
+    table = evaluate.evaluate(cache, _columns(named), most=most)
     entries, states = {}, {}
     for name, system in named.items():
         entries[name], states[name] = system.to_bundle()
@@ -72,7 +94,7 @@ def export(
     )  # fmt: skip
 
 
-def _columns(named: Mapping[str, Denoising]) -> dict[str, Denoising]:
+def _columns(named: Mapping[str, Trained]) -> dict[str, Trained]:
     """The default is ``model`` in the table, the others go by their names."""
     first, *others = named.items()
     return {"model": first[1], **dict(others)}
@@ -82,9 +104,9 @@ def card(
     family: str,
     licence: str,
     used: Sequence[str],
-    runs: Sequence[tuple[Config, Denoiser]],
+    runs: Sequence[tuple[Config, nn.Module]],
     table: Mapping[str, Any],
-    named: Mapping[str, Denoising],
+    named: Mapping[str, Trained],
     notes: str,
 ) -> str:
     """The text of ``card.md``; every figure comes from ``table`` or the networks."""
@@ -92,13 +114,17 @@ def card(
     lines = [f"# Limber `{family}`", "", licence, "", "## Data", ""]
     lines += [f"- {s}: {SOURCES[s].licence}" for s in used]
     lines += ["", "## Systems", ""]
+    lines += [
+        _about(name, system, config) for (name, system), (config, _) in zip(named.items(), runs, strict=True)
+    ]
     for (name, system), (config, _) in zip(named.items(), runs, strict=True):
-        millions = sum(p.numel() for p in system.network.parameters()) / 1e6
-        a = config.architecture
-        lines.append(
-            f"- `{name}`: {millions:.2f} M parameters, {a.rounds} rounds, pose stream {a.pose_width}, joint "
-            f"stream {a.joint_width}, {a.patch} frames a token; {config.steps} steps of {config.batch} windows."
-        )
+        if isinstance(system, MoGenTS) and system.prompts is not None:
+            lines += [
+                "",
+                f"## What `{name}` knows of words",
+                "",
+                *known.listed(system.prompts, config.sources),
+            ]
     lines += [
         "", "## Measured on held-out motion", "",
         f"`{default}` (what `auto` takes) beside plain interpolation; `limber-train evaluate` makes these tables. "
@@ -106,11 +132,29 @@ def card(
         "deviation. Held-out takes are near copies of training takes; groups and subjects are the truer test.",
         "", evaluate.markdown(table),
     ]  # fmt: skip
-    if len(named) > 1:
-        lines += _others([n for n in named if n != default], table)
+    others = [n for n, system in named.items() if n != default and "inbetween" in system.tasks]
+    if others and "inbetween" in table:
+        lines += _others(others, table)
     if notes:
         lines += ["", "## What was tried", "", notes.strip()]
     return "\n".join(lines).strip() + "\n"
+
+
+def _about(name: str, system: Trained, config: Config) -> str:
+    """A line of the card: how large a system is, and how it was trained."""
+    millions = sum(p.numel() for p in system.network.parameters()) / 1e6
+    trained = f"{config.steps} steps of {config.batch} windows"
+    if isinstance(system, MoGenTS):
+        assert config.quantiser is not None
+        assert config.masked is not None
+        a, q = config.masked, config.quantiser
+        what = (f"codes of 4 frames of a joint, {q.levels} levels of {q.codes}; {a.rounds} rounds and "
+                f"{a.residual_rounds} residual ones, frames {a.pose_width} wide, joints {a.width}")  # fmt: skip
+    else:
+        b = config.architecture
+        what = (f"{b.rounds} rounds, pose stream {b.pose_width}, joint stream {b.joint_width}, "
+                f"{b.patch} frames a token")  # fmt: skip
+    return f"- `{name}`: {millions:.2f} M parameters, {what}; {trained}."
 
 
 def _others(others: Sequence[str], table: Mapping[str, Any]) -> list[str]:

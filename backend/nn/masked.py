@@ -186,7 +186,7 @@ class Masked(nn.Module):
 
     def __init__(self, a: Architecture, codes: int) -> None:
         super().__init__()
-        self.codes = codes
+        self.architecture, self.codes = a, codes
         self.embed = nn.Embedding(codes + 1, a.width)
         self.trunk = _Trunk(a, a.rounds, a.joint_time, codes)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
+
+from blender_addon.motion.constraints import TextSpan
 
 from .. import features
 from ..features import Inputs
@@ -83,6 +85,36 @@ class Smoothing(System):
 
 BUILT_IN: Mapping[str, System] = {s.name: s for s in (Interpolation(), Smoothing())}
 """Systems that need no weights. Interpolation is for comparison where something is refined: it leaves it as it is."""
+
+
+class Told(System):
+    """A system that heeds texts; asked for text, it takes what is unknown in one piece with what is around it."""
+
+    def pieces(self, frames: int) -> int:
+        """Into how many windows it cuts a range of ``frames``: each takes :meth:`evaluations`."""
+        del frames
+        return 1
+
+    @abstractmethod
+    def fill(self, x: Inputs, texts: Sequence[TextSpan], generators: Sequence[torch.Generator],
+             step: Step) -> Tensor:  # fmt: skip
+        """The difference from the filling, ``(B, T, 135)``, as :meth:`sample`.
+
+        Args:
+            x: interpolated windows in their own frames.
+            texts: what is said, by frames of the windows (to all of them).
+            generators: one a window.
+            step: see :data:`Step`.
+        """
+
+    def sample(self, x: Inputs, variation: int, generator: torch.Generator, step: Step) -> Tensor:
+        """See :meth:`System.sample`; nothing is said."""
+        return self.fill(x, (), [generator], step)
+
+    def judge(self, prompt: str) -> Mapping[str, Any]:
+        """How near a prompt is to what the system knows (:meth:`Prompts.judge`); nothing where it cannot say."""
+        del prompt
+        return {}
 
 
 class Denoising(System):
