@@ -7,10 +7,9 @@ the text. What was observed and is credible stays as it was observed (smoothed),
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,17 +19,19 @@ from .. import features, text
 from ..features import Inputs, J
 from ..nn import autoregressive, parts
 from ..nn.autoregressive import Sampling
-from ..nn.masked import TEXT, Context, silence
+from ..nn.masked import Context
 from ..nn.ropar import RoPAR as Networks
-from .base import Step, System, smooth
+from .base import Step, Told, smooth
 
 TASKS = frozenset({"text", "complete", "refine"})
 DRAWN = Sampling()
+CONTEXT = 12
+"""Tokens that a stretch takes over from the one before."""
 FADE = 4
 """Frames over which what is kept goes over into what is drawn."""
 
 
-class RoPAR(System):
+class RoPAR(Told):
     """The networks as a system.
 
     Args:
@@ -74,21 +75,19 @@ class RoPAR(System):
         """The transformer's passes."""
         return self.sampling.steps
 
-    def sample(self, x: Inputs, variation: int, generator: torch.Generator, step: Step) -> Tensor:
-        """See :meth:`System.sample`; nothing is said."""
-        return self.fill(x, (), [generator], step)
+    def pieces(self, frames: int) -> int:
+        """See :meth:`Told.pieces`."""
+        return len(stretches(-(-frames // parts.STRIDE), self.window // parts.STRIDE))
 
-    @torch.inference_mode()
     def fill(self, x: Inputs, texts: Sequence[TextSpan], generators: Sequence[torch.Generator],
              step: Step) -> Tensor:  # fmt: skip
-        """The difference from the filling, ``(B, T, 135)``.
+        """See :meth:`Told.fill`."""
+        return self.drawn(x, text.spoken(texts, len(x.base), -(-x.base.shape[1] // parts.STRIDE), parts.STRIDE),
+                          generators, step)  # fmt: skip
 
-        Args:
-            x: interpolated windows in their own frames.
-            texts: what is said, by frames of the windows (to all of them).
-            generators: one a window.
-            step: see :data:`backend.systems.base.Step`.
-        """
+    @torch.inference_mode()
+    def drawn(self, x: Inputs, said: Context, generators: Sequence[torch.Generator], step: Step) -> Tensor:
+        """As :meth:`fill`, something else said to each window."""
         network = self.network.transformer
         assert network is not None
         vae = self.network.vae
@@ -99,15 +98,20 @@ class RoPAR(System):
         kept = parts.credible(rows, vae.layout, self._threshold(rows))
         # 2. the others, drawn
         z = vae.encode(x.base, x.offsets, rows, kept, x.valid).masked_fill(~kept[..., None], 0.0)
-        said = spoken(texts, len(z), times.shape[1])
-        z = autoregressive.generate(network, z, ~kept, times, said, self.sampling, generators, step)
+        free = ~kept
+        for start, stop in stretches(z.shape[1], self.window // parts.STRIDE):
+            now = slice(start, stop)
+            heard = Context(said.vectors, said.seen[:, now])
+            z[:, now] = autoregressive.generate(network, z[:, now], free[:, now], times[:, now], heard,
+                                                self.sampling, generators, step)  # fmt: skip
+            free[:, now] = False
         out = vae.decode(z, x.valid)
         # 3. on the path that is known or believed; what is kept fades into what was drawn
         believed = parts_rows(vae, kept, rows, x.base.shape[1])
         out = torch.cat((out[..., :-3], pinned(out[..., -3:], x, believed[..., J])), -1)
-        drawn = features.spread(_faded(~believed).to(x.base))
-        difference = (out - x.base) * drawn
-        return smooth(difference, x) * (~features.known_channels(x) & (drawn > 0))
+        share = features.spread(_faded(~believed).to(x.base))
+        difference = (out - x.base) * share
+        return smooth(difference, x) * (~features.known_channels(x) & (share > 0))
 
     def _threshold(self, rows: Tensor) -> float:
         """``tau``; where nothing passes it though something was observed, what the best of it passes."""
@@ -150,38 +154,11 @@ def _faded(drawn: Tensor) -> Tensor:
     return (1 - away / (FADE + 1)).clamp(min=0) * drawn.any(1, keepdim=True)
 
 
-# -- text -----------------------------------------------------------------------------------------------------
-
-
-def with_sentence(states: np.ndarray) -> np.ndarray:
-    """Words' states ``(W, 384)`` and, last, the sentence's one vector. ``(W + 1, 384)`` float32."""
-    mean = states.astype(np.float32).mean(0)
-    return np.concatenate((states, (mean / np.linalg.norm(mean))[None])).astype(np.float32)
-
-
-def spoken(texts: Sequence[TextSpan], rows: int, times: int) -> Context:
-    """Prompts as context of ``rows`` windows of ``times`` tokens, each visible during its span."""
-    spans = [s for s in texts if s.text.strip()]
-    if not spans:
-        return silence(rows, times)
-    vectors = [with_sentence(s) for s in text.shared().words([s.text for s in spans])]
-    seen = np.zeros((times, sum(map(len, vectors))), bool)
-    column = 0
-    for span, said in zip(spans, vectors, strict=True):
-        first, last = span.start // parts.STRIDE, -(-span.stop // parts.STRIDE)
-        seen[max(first, 0) : last, column : column + len(said)] = True
-        column += len(said)
-    every = torch.from_numpy(np.concatenate(vectors)).reshape(1, -1, TEXT)
-    return Context(every.expand(rows, -1, -1), torch.from_numpy(seen).expand(rows, -1, -1))
-
-
-def shifted(texts: Sequence[TextSpan], start: int, stop: int, rate: float) -> list[TextSpan]:
-    """Spans of a request as spans of frames ``start`` to ``stop`` at 30 fps; those outside are left out.
-
-    Args:
-        rate: 30 / the request's frames a second.
-    """
-    moved = [
-        replace(s, start=round(s.start * rate) - start, stop=round(s.stop * rate) - start) for s in texts
-    ]
-    return [s for s in moved if s.stop > 0 and s.start < stop - start]
+def stretches(times: int, longest: int) -> list[tuple[int, int]]:
+    """Tokens that are drawn together: as many as in training, each stretch with ``CONTEXT`` of those before."""
+    longest = max(longest, 2)
+    found = [(0, min(times, longest))]
+    while found[-1][1] < times:
+        start = found[-1][1] - min(CONTEXT, longest // 2)
+        found.append((start, min(times, start + longest)))
+    return found

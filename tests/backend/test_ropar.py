@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from backend.nn import autoregressive, parts, quantiser
 from backend.nn.autoregressive import Sampling
 from backend.nn.masked import Context, silence
 from backend.nn.ropar import RoPAR as Networks
-from backend.systems.ropar import RoPAR, pinned, shifted
+from backend.systems.ropar import RoPAR, pinned, stretches
 from blender_addon.motion import constraints
 from blender_addon.motion.constraints import TextSpan
 from blender_addon.motion.skeleton import INDEX, JOINTS, MIRROR
@@ -345,8 +346,25 @@ def test_a_bundle_gives_the_same_system_back() -> None:
     assert np.array_equal(a.rotations, b.rotations)
 
 
-def test_spans_of_text_move_with_the_window() -> None:
-    spans = [TextSpan("a", 0, 30), TextSpan("b", 30, 60)]
-    assert shifted(spans, 20, 60, 1.0) == [TextSpan("a", -20, 10), TextSpan("b", 10, 40)]
-    assert shifted(spans, 0, 25, 0.5) == [TextSpan("a", 0, 15), TextSpan("b", 15, 30)]
-    assert shifted(spans, 40, 60, 1.0) == [TextSpan("b", -10, 20)]
+@given(st.integers(1, 400), st.integers(1, 60))
+@settings(max_examples=60, deadline=None)
+def test_stretches_cover_every_token_and_overlap(times: int, longest: int) -> None:
+    found = stretches(times, longest)
+    assert found[0][0] == 0
+    assert found[-1][1] == times
+    assert all(b - a <= max(longest, 2) for a, b in found)
+    for (_, stop), (start, further) in pairwise(found):
+        assert start < stop < further
+
+
+def test_text_is_heard_in_one_piece_and_counted() -> None:
+    clip = swinging(0, 90)
+    request = constraints.text(clip, [TextSpan("a person walks", 0, 90)], seed=2)
+    steps: list[tuple[int, int]] = []
+    result = tasks.run(request, system(), lambda a, b: steps.append((a, b)), lambda: False)
+    windows = len(stretches(23, 8))
+    assert steps[-1] == (3 * windows, 3 * windows)
+    assert len(steps) == 3 * windows + 1
+    other = run(constraints.text(clip, [TextSpan("a person sits down", 0, 90)], seed=2))
+    assert not np.allclose(other.clips[0].rotations, result.clips[0].rotations)
+    assert np.allclose(result.clips[0].root_positions[0, [0, 2]], 0, atol=0.05)

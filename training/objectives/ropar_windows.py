@@ -18,7 +18,6 @@ from torch import Tensor
 from backend import features, text
 from backend.nn import parts
 from backend.nn.masked import TEXT, Context
-from backend.systems.ropar import with_sentence
 from blender_addon.motion import rotations
 from blender_addon.motion.skeleton import JOINTS, MIRROR
 
@@ -192,7 +191,7 @@ class Words:
         new = sorted({t for t in texts if t >= 0} - self.known.keys())
         if new:
             for t, states in zip(new, text.shared().words([self.cache.texts[t] for t in new]), strict=True):
-                self.known[t] = with_sentence(states)
+                self.known[t] = text.with_sentence(states)
         found = context([self.known.get(t) for t in texts], times)
         return Context(found.vectors.to(device), found.seen.to(device))
 
@@ -206,5 +205,5 @@ def context(said: Sequence[np.ndarray | None], times: int) -> Context:
     )
     for b, s in enumerate(said):
         if s is not None:
-            vectors[b, : len(s)], seen[b, :, : len(s)] = torch.from_numpy(s), True
+            vectors[b, : len(s)], seen[b, :, : len(s)] = torch.from_numpy(s).float(), True
     return Context(vectors, seen)

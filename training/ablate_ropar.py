@@ -1,0 +1,267 @@
+"""``limber-train ablate``: RoPAR's comparisons (Li et al., Table 2 and Fig. 3), each table in one run.
+
+- ``ropar-vae``: the P-VAE beside a VAE of the whole body and one without shared weights: same windows, steps
+  and tokens. A third of (part, frame) is spoiled on average, as in capture from video; measured on the truth.
+- ``ropar-generation``: RoPAR, without its diffusion head, and without parts, on the same spoiled windows.
+- ``ropar-credible``: RoPAR by the least credible share of its training windows, and the same network that
+  heeds no confidence.
+
+What is measured comes from the ``test`` split, which no row was trained on; text-to-motion by the evaluator
+that nothing is chosen by.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from backend import features, text
+from backend.finish import finish
+from backend.nn.parts import row_confidence
+from backend.nn.ropar import RoPAR as Networks
+from backend.systems.ropar import RoPAR
+from blender_addon.motion import constraints, rotations
+from blender_addon.motion.clip import Clip, rest_clip
+from blender_addon.motion.skeleton import canonical
+
+from . import evaluator, text_metrics
+from .config import PRESETS, Config
+from .dataset import generators
+from .evaluation import material
+from .evaluation import text as judged
+from .objectives.ropar_vae import reconstructed
+from .objectives.ropar_windows import Draws, context
+from .prepare import cache as cache_file
+from .prepare.cache import FPS, Cache
+from .train import Run
+
+VAES: Mapping[str, Mapping[str, Any]] = {
+    "P-VAE": {}, "whole body": {"parts": False}, "weights not shared": {"shared": False},
+}  # fmt: skip
+SPOILED = 0.34
+"""Least credible share of a window where rows are compared: on average a third is spoiled."""
+WINDOWS = 192
+MOTIONS = 160
+BATCH = 16
+
+
+def vaes(
+    data: Path, steps: int, threads: int = 0, precision: str = "auto", preset: str = "ropar-vae"
+) -> list[dict[str, Any]]:
+    """Table 2, reconstruction. A VAE of the whole body cannot leave parts out: it learns from all it sees."""
+    cache = cache_file.load(data)
+    judge = evaluator.installed("report")
+    rows = []
+    for name, changes in VAES.items():
+        config = _spoiled(PRESETS[preset], steps, changes)
+        run, seconds = _trained(config, data, threads, precision)
+        network = run.average.module
+        assert isinstance(network, Networks)
+        rows.append({
+            "row": name, "parameters": sum(p.numel() for p in network.vae.parameters()),
+            "training_seconds": round(seconds, 1), **_reconstruction(network, cache, config, judge),
+        })  # fmt: skip
+        print(rows[-1], flush=True)
+    return rows
+
+
+def generation(
+    data: Path, steps: int, threads: int = 0, precision: str = "auto", preset: str = "ropar"
+) -> list[dict[str, Any]]:
+    """Table 2, generation: each row a P-VAE (or another) and a transformer of ``steps`` steps."""
+    rows = []
+    kinds: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
+        "RoPAR": ({}, {}), "without diffusion head": ({}, {"head_depth": 0}), "without parts": ({"parts": False}, {}),
+    }  # fmt: skip
+    stages: dict[bool, Run] = {}
+    for name, (vae, transformer) in kinds.items():
+        parts = bool(vae.get("parts", True))
+        if parts not in stages:
+            first = _spoiled(PRESETS[preset.replace("ropar", "ropar-vae")], steps, vae)
+            stages[parts] = _trained(first, data, threads, precision)[0]
+        run, seconds = _second(
+            PRESETS[preset], stages[parts], steps, SPOILED, parts, transformer, data, threads, precision
+        )
+        rows.append({"row": name, "training_seconds": round(seconds, 1), **_generated(run, data)})
+        print(rows[-1], flush=True)
+    return rows
+
+
+def credible(data: Path, steps: int, threads: int = 0, precision: str = "auto",
+             shares: Sequence[float] = (1.0, 0.65, 0.3), preset: str = "ropar") -> list[dict[str, Any]]:  # fmt: skip
+    """Fig. 3: the least credible share of a training window, heeded or not."""
+    rows = []
+    for share in shares:
+        for heed in (True, False) if share < 1 else (True,):
+            first = replace(
+                _spoiled(PRESETS[preset.replace("ropar", "ropar-vae")], steps, {}), credible=share, heed=heed
+            )
+            stage, _ = _trained(first, data, threads, precision)
+            run, _ = _second(PRESETS[preset], stage, steps, share, heed, {}, data, threads, precision)
+            rows.append(
+                {"least_credible_percent": round(100 * share), "heeded": heed, **_generated(run, data)}
+            )
+            print(rows[-1], flush=True)
+    return rows
+
+
+# -- runs ---------------------------------------------------------------------------------------------------
+
+
+def _spoiled(config: Config, steps: int, changes: Mapping[str, Any]) -> Config:
+    assert config.vae is not None
+    sizes = replace(config.vae, **changes)
+    return replace(config, vae=sizes, steps=steps, credible=SPOILED, heed=sizes.parts, long_share=0.0)
+
+
+def _trained(config: Config, data: Path, threads: int, precision: str,
+             begin: Callable[[Run], None] = lambda run: None) -> tuple[Run, float]:  # fmt: skip
+    run = Run(config, Path(), data, "cuda" if torch.cuda.is_available() else "cpu", threads, precision)
+    begin(run)
+    began = time.perf_counter()
+    while run.step < config.steps:
+        run.one_step()
+    return run, time.perf_counter() - began
+
+
+def _second(config: Config, first: Run, steps: int, share: float, heed: bool, changes: Mapping[str, Any],
+            data: Path, threads: int, precision: str) -> tuple[Run, float]:  # fmt: skip
+    """A transformer on the averaged P-VAE of another run."""
+    assert config.transformer is not None
+    network = first.average.module
+    assert isinstance(network, Networks)
+    config = replace(config, vae=first.config.vae, transformer=replace(config.transformer, **changes), steps=steps,
+                     credible=share, heed=heed)  # fmt: skip
+
+    def begin(run: Run) -> None:
+        for found in (run.network, run.average.module):
+            assert isinstance(found, Networks)
+            found.vae.load_state_dict(network.vae.state_dict())
+
+    return _trained(config, data, threads, precision, begin)
+
+
+# -- what is measured -----------------------------------------------------------------------------------------
+
+
+@torch.inference_mode()
+def _reconstruction(
+    network: Networks, cache: Cache, config: Config, judge: evaluator.Evaluator
+) -> dict[str, float]:
+    draws = Draws(cache, cache.select("test"), config.sources, False)
+    found: dict[str, list[Tensor]] = {"joints": [], "path": []}
+    made, true = [], []
+    for n in range(0, WINDOWS, 32):
+        x = draws.batch(generators(11, n, size=32), config.frames, turn=False)
+        for k, v in reconstructed(network.vae, x).items():
+            found[k].append(v)
+        rows, tokens = _all(x.valid, network)
+        again = network.vae.decode(network.vae.encode(x.truth, x.offsets, rows, tokens, x.valid), x.valid)
+        for out, clips in ((again, made), (x.truth, true)):
+            clips += _clips(out, x.offsets, x.valid.sum(1).tolist())
+    a, b = judge.clips(true), judge.clips(made)
+    return {
+        "joints_percent_of_hip_height": round(100 * float(torch.cat(found["joints"]).mean()), 3),
+        "path_percent_of_hip_height": round(100 * float(torch.cat(found["path"]).mean()), 3),
+        "KID": round(text_metrics.kid(a, b), 4), "FID": round(text_metrics.fid(a, b), 3),
+    }  # fmt: skip
+
+
+def _all(valid: Tensor, network: Networks) -> tuple[Tensor, Tensor]:
+    """Confidence of rows and tokens where everything is credible."""
+    ones = torch.ones(*valid.shape, features.J)
+    rows = row_confidence(ones, ones[..., 0], valid)
+    return rows, (rows[..., :1] > 0).expand(-1, -1, len(network.vae.layout))
+
+
+def _generated(run: Run, data: Path) -> dict[str, float]:
+    """Text-to-motion on held-out captions, all rows of the cache together weighted by their windows."""
+    cache = cache_file.load(data)
+    network = run.average.module
+    assert isinstance(network, Networks)
+    found = measured(cache, prompted(RoPAR(network, frozenset({"text"}), run.config.frames)))
+    return found
+
+
+def measured(
+    cache: Cache, generate: judged.Generate, judge: str = "report", most: int = MOTIONS
+) -> dict[str, float]:
+    """R@1 to 3, KID and skating of the first row of :data:`material.SETS` that has captions."""
+    for name, row in material.rows(cache).items():
+        asked = judged.ask(cache, row, most)
+        if asked is None:
+            continue
+        space = judged.Space(cache, row, asked, evaluator.installed(judge))
+        clips = generate([cache.texts[t] for t in asked.texts], [len(c) for c in asked.clips], 0)
+        cell, truth = space.measure(clips), space.measure(asked.clips)
+        keep = ("R@1", "R@2", "R@3", "KID", "diversity")
+        skating = {w: judged.looks(c)["skating"] for w, c in (("", clips), ("truth ", asked.clips))}
+        return {"set": name, "motions": len(clips), **{k: cell[k] for k in keep},
+                "truth R@1": truth["R@1"], "truth R@3": truth["R@3"],
+                **{f"{w}skating": v for w, v in skating.items()}}  # fmt: skip
+    raise ValueError("no captions to measure text-to-motion by")
+
+
+def prompted(system: RoPAR, skeleton: np.ndarray | None = None) -> judged.Generate:
+    """A system that is asked many prompts at once, finished as the product does (standing feet)."""
+
+    def generate(texts: Sequence[str], lengths: Sequence[int], seed: int) -> list[Clip]:
+        words = [text.with_sentence(s) for s in text.shared().words(list(texts))]
+        clips: list[Clip | None] = [None] * len(texts)
+        order = sorted(range(len(texts)), key=lambda i: lengths[i])
+        for at in range(0, len(order), BATCH):
+            some = order[at : at + BATCH]
+            drawn = _asked(system, [words[i] for i in some], [lengths[i] for i in some], [seed, *some])
+            for i, clip in zip(some, drawn, strict=True):
+                request = constraints.text(
+                    rest_clip(lengths[i], FPS), [constraints.TextSpan(texts[i], 0, lengths[i])]
+                )
+                clips[i] = finish(clip, request)
+        return [c for c in clips if c is not None]
+
+    return generate
+
+
+def _asked(
+    system: RoPAR, words: Sequence[np.ndarray], lengths: Sequence[int], seeds: Sequence[int]
+) -> list[Clip]:
+    """Motions of sentences, from rest clips; row k's randomness follows from the first seed and its own."""
+    longest, rows = max(lengths), len(lengths)
+    rest = rest_clip(longest, FPS)
+    t = lambda v: torch.tensor(np.asarray(v), dtype=torch.float32).expand(rows, *np.shape(v))  # noqa: E731
+    valid = torch.arange(longest)[None] < torch.tensor(lengths)[:, None]
+    nothing = torch.zeros_like(valid)
+    window = features.Window(t(rest.rotations), t(rest.root_positions), t(rest.skeleton.offsets),
+                             nothing[..., None].expand(-1, -1, features.J), nothing, valid)  # fmt: skip
+    x = features.inputs(features.localise(features.interpolate(window))[0])
+    drawing = [torch.Generator().manual_seed(seeds[0] * 1_000_003 + s) for s in seeds[1:]]
+    said = context(words, -(-longest // 4))
+    out = x.base + system.drawn(x, said, drawing, lambda: None)
+    return _clips(out, x.offsets, lengths, float(rest.skeleton.offsets[0, 1]))
+
+
+def _clips(channels: Tensor, offsets: Tensor, lengths: Sequence[int], scale: float = 1.0) -> list[Clip]:
+    """Clips of channels ``(B, T, 135)`` in hip heights."""
+    matrices, root = features.poses(channels)
+    turned = features.quaternions(matrices)
+    return [
+        Clip(
+            canonical(scale * o.double().numpy()),
+            rotations.continuous(q[:n]),
+            scale * r[:n].double().numpy(),
+            FPS,
+        )
+        for q, r, o, n in zip(turned, root, offsets, lengths, strict=True)
+    ]
+
+
+TABLES: Mapping[str, Callable[[Path, int, int, str], list[dict[str, Any]]]] = {
+    "ropar-vae": vaes, "ropar-generation": generation, "ropar-credible": credible,
+}  # fmt: skip
