@@ -69,7 +69,18 @@ def _parser() -> argparse.ArgumentParser:
     c = sub.add_parser("ablate", help="the papers' comparisons on our data, a table in one run")
     c.add_argument(
         "table",
-        choices=("attention", "masks", "training-ratios", "baselines", "sharing", "ratios", "strides"),
+        choices=(
+            "attention",
+            "masks",
+            "training-ratios",
+            "baselines",
+            "sharing",
+            "ratios",
+            "strides",
+            "ropar-vae",
+            "ropar-generation",
+            "ropar-credible",
+        ),  # fmt: skip
     )
     c.add_argument("--data", type=Path, required=True)
     c.add_argument(
@@ -84,7 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     c.add_argument("--seconds", type=float, default=300,
                    help="for baselines and sharing: processor time of each row (default: %(default)s)")  # fmt: skip
-    c.add_argument("--precision", choices=("32", "bf16"), default="32", help="of baselines and sharing")
+    c.add_argument("--precision", choices=("32", "bf16"), default="32",
+                   help="of baselines, sharing and RoPAR's tables")  # fmt: skip
     c.add_argument("--checkpoint", type=Path, help="for ratios and strides: a run's last.pt, or a bundle")
     c.add_argument("--system", help="of the bundle (default: its first)")
     c.add_argument("--threads", type=int, default=0)
@@ -172,10 +184,12 @@ def _evaluator(a: argparse.Namespace) -> int:
 
 
 def _ablate(a: argparse.Namespace) -> int:
-    from . import ablate, ablation_page, comparisons
+    from . import ablate, ablate_ropar, ablation_page, comparisons
 
     if a.table in comparisons.TABLES:
         rows = comparisons.TABLES[a.table](a.data, a.seconds, a.threads, a.precision)
+    elif a.table in ablate_ropar.TABLES:
+        rows = ablate_ropar.TABLES[a.table](a.data, a.steps, a.threads, a.precision)
     elif a.table in ablate.OF_ONE:
         if a.checkpoint is None:
             raise ValueError(f"{a.table}: say which trained network with --checkpoint RUN/last.pt or BUNDLE")

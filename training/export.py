@@ -11,10 +11,12 @@ from torch import nn
 from backend import weights
 from backend.nn.denoiser import Denoiser
 from backend.nn.mogents import MoGenTS as MoGenTSNetworks
+from backend.nn.ropar import RoPAR as RoPARNetworks
 from backend.systems.base import Denoising
 from backend.systems.mmdm import MMDM
 from backend.systems.mogents import MoGenTS
 from backend.systems.pose import Pose
+from backend.systems.ropar import RoPAR
 
 from . import corruption, evaluate, known, masks
 from .config import Config
@@ -30,7 +32,9 @@ TASKS: Mapping[str, Mapping[str, Any]] = {
 """Task -> the policies that train it."""
 TEXT_TASKS = frozenset({"text", "edit"})
 """What a system of text and codes is offered for."""
-Trained = Denoising | MoGenTS
+Trained = Denoising | MoGenTS | RoPAR
+PART_TASKS = frozenset({"text", "complete", "refine"})
+"""What a system of part tokens is offered for."""
 DRAWS = 8
 """DDIM steps of a variation that is drawn; the first result of a request is one pass."""
 
@@ -48,6 +52,9 @@ def system_of(config: Config, network: nn.Module, data: Cache | None = None) -> 
         return MoGenTS(
             network, TEXT_TASKS, config.long_frames, prompts=data and known.prompts(data, config.sources)
         )
+    if isinstance(network, RoPARNetworks):
+        prompts = data and known.prompts(data, config.sources)
+        return RoPAR(network, PART_TASKS, config.long_frames, config.tau, prompts=prompts)
     if not isinstance(network, Denoiser):
         raise ValueError(f"a run of {config.objective!r} does not become a system")
     kind = {"mmdm": MMDM, "pose": Pose}[denoise.system(config)]
@@ -118,7 +125,7 @@ def card(
         _about(name, system, config) for (name, system), (config, _) in zip(named.items(), runs, strict=True)
     ]
     for (name, system), (config, _) in zip(named.items(), runs, strict=True):
-        if isinstance(system, MoGenTS) and system.prompts is not None:
+        if isinstance(system, MoGenTS | RoPAR) and system.prompts is not None:
             lines += [
                 "",
                 f"## What `{name}` knows of words",
@@ -150,6 +157,12 @@ def _about(name: str, system: Trained, config: Config) -> str:
         a, q = config.masked, config.quantiser
         what = (f"codes of 4 frames of a joint, {q.levels} levels of {q.codes}; {a.rounds} rounds and "
                 f"{a.residual_rounds} residual ones, frames {a.pose_width} wide, joints {a.width}")  # fmt: skip
+    elif isinstance(system, RoPAR):
+        assert config.vae is not None
+        assert config.transformer is not None
+        t = config.transformer
+        what = (f"tokens of 4 frames of a body part, {config.vae.latent} channels; {t.rounds} rounds {t.width} wide, "
+                f"diffusion head of {t.head_depth} layers")  # fmt: skip
     else:
         b = config.architecture
         what = (f"{b.rounds} rounds, pose stream {b.pose_width}, joint stream {b.joint_width}, "

@@ -21,6 +21,7 @@ from ..nn import autoregressive, parts
 from ..nn.autoregressive import Sampling
 from ..nn.masked import Context
 from ..nn.ropar import RoPAR as Networks
+from ..prompts import Prompts
 from .base import Step, Told, smooth
 
 TASKS = frozenset({"text", "complete", "refine"})
@@ -40,25 +41,29 @@ class RoPAR(Told):
         window: frames it was trained on.
         tau: mean confidence above which a part is credible.
         sampling: how tokens are drawn.
+        prompts: what it knows of words; None: not kept.
     """
 
     name = "ropar"
 
     def __init__(self, network: Networks, tasks: frozenset[str], window: int, tau: float = parts.TAU,
-                 sampling: Sampling = DRAWN) -> None:  # fmt: skip
+                 sampling: Sampling = DRAWN, prompts: Prompts | None = None) -> None:  # fmt: skip
         if network.transformer is None:
             raise ValueError("this network has no transformer yet")
         self.network, self.tasks, self.window = network.eval(), tasks, window
-        self.tau, self.sampling = tau, sampling
+        self.tau, self.sampling, self.prompts = tau, sampling, prompts
 
     @classmethod
     def from_bundle(cls, settings: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
         """Build from a bundle's entry; every tensor must be there and none more (``strict``)."""
         a = settings["architecture"]
         network = Networks(parts.Architecture(**a["vae"]), autoregressive.Architecture(**a["transformer"]))
-        network.load_state_dict(tensors, strict=True)
+        rest, prompts = dict(tensors), None
+        if settings["prompts"] is not None:
+            prompts = Prompts.from_bundle(settings["prompts"], rest.pop("prompts").numpy())
+        network.load_state_dict(rest, strict=True)
         return cls(network, frozenset(settings["tasks"]), int(settings["window"]), float(settings["tau"]),
-                   Sampling(**settings["sampling"]))  # fmt: skip
+                   Sampling(**settings["sampling"]), prompts)  # fmt: skip
 
     def to_bundle(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """The inverse of :meth:`from_bundle`."""
@@ -68,8 +73,16 @@ class RoPAR(Told):
             "transformer": asdict(self.network.transformer.architecture),
         }
         settings = {"architecture": a, "tasks": sorted(self.tasks), "window": self.window, "tau": self.tau,
-                    "sampling": asdict(self.sampling)}  # fmt: skip
-        return settings, dict(self.network.state_dict())
+                    "sampling": asdict(self.sampling),
+                    "prompts": None if self.prompts is None else self.prompts.to_bundle()}  # fmt: skip
+        tensors = dict(self.network.state_dict())
+        if self.prompts is not None:
+            tensors["prompts"] = torch.from_numpy(self.prompts.vectors)
+        return settings, tensors
+
+    def judge(self, prompt: str) -> Mapping[str, Any]:
+        """See :meth:`Told.judge`."""
+        return self.prompts.judge(prompt) if self.prompts is not None else {}
 
     def evaluations(self, variation: int) -> int:
         """The transformer's passes."""

@@ -16,6 +16,7 @@ from backend.nn import autoregressive, parts, quantiser
 from backend.nn.autoregressive import Sampling
 from backend.nn.masked import Context, silence
 from backend.nn.ropar import RoPAR as Networks
+from backend.prompts import Prompts
 from backend.systems.ropar import RoPAR, pinned, stretches
 from blender_addon.motion import constraints
 from blender_addon.motion.constraints import TextSpan
@@ -334,7 +335,9 @@ def test_a_drawn_path_passes_where_the_root_is_believed() -> None:
 
 
 def test_a_bundle_gives_the_same_system_back() -> None:
+    vectors = np.eye(2, 384, dtype=np.float16)
     first = system()
+    first.prompts = Prompts(["a walk", "a jump"], [2.0, 1.0], vectors, 0.9, 0.7)
     settings, tensors = first.to_bundle()
     second = RoPAR.from_bundle(settings, tensors)
     assert second.to_bundle()[0] == settings
