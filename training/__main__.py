@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
             "ropar-vae",
             "ropar-generation",
             "ropar-credible",
-        ),  # fmt: skip
+        ),
     )
     c.add_argument("--data", type=Path, required=True)
     c.add_argument(
