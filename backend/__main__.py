@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from blender_addon.motion.arguments import confidence
 from blender_addon.motion.constraints import MAX_VARIATIONS
@@ -71,6 +72,19 @@ def _parser() -> argparse.ArgumentParser:
     _captured_arguments(refine, "to clean", required=False)
     refine.add_argument("--confidence", type=confidence, default=0.5, metavar="C",
                         help="how far the motion is trusted, 0.05 to 0.95 (default 0.5)")  # fmt: skip
+    edit = command("edit", _edit, "Let joints of a BVH file do something else over some frames.")
+    _captured_arguments(edit, "to do something else", required=True)
+    edit.add_argument(
+        "--text", default="", metavar="PROMPT", help="what they do (default: anything that fits)"
+    )
+    made = command("generate", _generate, "Motion that does what is said, as a BVH file.")
+    made.add_argument("prompts", nargs="+", metavar="PROMPT", help="what is done; several follow one another")
+    made.add_argument("--seconds", type=_numbers, metavar="4,2.5",
+                      help="how long each prompt takes (default: as long as the nearest known prompt)")  # fmt: skip
+    made.add_argument("--heading", type=float, default=0.0, metavar="DEGREES",
+                      help="which way it begins, to the left of +Z (default 0)")  # fmt: skip
+    _output_arguments(made)
+    made.add_argument("--fps", type=_rate, default=30.0, help="of the file (default 30)")
     return parser
 
 
@@ -84,16 +98,21 @@ def _captured_arguments(parser: argparse.ArgumentParser, what: str, required: bo
 
 
 def _file_arguments(parser: argparse.ArgumentParser) -> None:
-    """What every command on BVH files has."""
+    """What every command that reads a BVH file has."""
+    _output_arguments(parser)
+    parser.add_argument(
+        "--fps", type=_rate, help="the file's frames per second, where its Frame Time is wrong"
+    )
+
+
+def _output_arguments(parser: argparse.ArgumentParser) -> None:
+    """What every command that writes a BVH file has."""
     parser.add_argument("-o", "--output", type=Path, required=True, help="the .bvh to write")
     parser.add_argument("--seed", type=_integer(0, 2**63 - 1), default=0, help="default 0")
     parser.add_argument("--variations", type=_integer(1, MAX_VARIATIONS), default=1,
                         help="how many; the second goes to OUT-2.bvh, and so on")  # fmt: skip
     parser.add_argument("--system", default="auto", help="auto (default) or a system's name")
     parser.add_argument("--bundle", default="", help="name of the weights bundle (default: open)")
-    parser.add_argument(
-        "--fps", type=_rate, help="the file's frames per second, where its Frame Time is wrong"
-    )
 
 
 # -- commands --------------------------------------------------------------------------------------
@@ -185,6 +204,45 @@ def _captured(options: argparse.Namespace) -> int:
     return 0
 
 
+def _edit(options: argparse.Namespace) -> int:
+    from .bvh_files import captured_file
+    from .service import Service
+
+    done = captured_file(
+        options.input, options.output, Service(options.weights), Progress(), joints=options.joints,
+        frames=options.frames, prompt=options.text, fps=options.fps, seed=options.seed,
+        variations=options.variations, system=options.system, bundle=options.bundle,
+    )  # fmt: skip
+    for path in done.paths:
+        print(f"{path}: {', '.join(options.joints)} made anew in {done.filled} frames, all else as it was, "
+              f"{done.report['system']}, {done.report['seconds']:.2f} s")  # fmt: skip
+    _judged(done.report)
+    return 0
+
+
+def _generate(options: argparse.Namespace) -> int:
+    from .bvh_files import generate_file
+    from .service import Service
+
+    done = generate_file(
+        options.prompts, options.seconds, options.output, Service(options.weights), Progress(),
+        heading=options.heading, fps=options.fps, seed=options.seed, variations=options.variations,
+        system=options.system, bundle=options.bundle,
+    )  # fmt: skip
+    for path in done.paths:
+        print(f"{path}: {done.filled} frames, foot skating {done.report['skating']['model']:.3f} m/s, "
+              f"{done.report['system']}, {done.report['seconds']:.2f} s")  # fmt: skip
+    _judged(done.report)
+    return 0
+
+
+def _judged(report: Mapping[str, Any]) -> None:
+    """How near each prompt is to what the model knows."""
+    for prompt in report.get("prompts", ()):
+        if prompt:
+            print(f'  "{prompt["text"]}" is {prompt["level"]}; nearest: {"; ".join(prompt["nearest"])}')
+
+
 class Progress:
     """Shows the step on standard error, at most ten times a second, and only to a person."""
 
@@ -216,6 +274,13 @@ def _rate(text: str) -> float:
     if not 0 < value <= 10_000:  # also catches not-a-number
         raise argparse.ArgumentTypeError(f"{text} is not a frame rate")
     return value
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of seconds such as 4,2.5") from None
 
 
 def _names(text: str) -> list[str]:

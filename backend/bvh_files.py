@@ -15,6 +15,7 @@ from blender_addon.motion.bvh_rewrite import rewrite
 from blender_addon.motion.bvh_text import read_hierarchy
 from blender_addon.motion.clip import Clip
 from blender_addon.motion.errors import InvalidRequestError
+from blender_addon.motion.placing import placed
 from blender_addon.motion.skeleton import INDEX, JOINTS
 
 from .service import Service
@@ -100,10 +101,11 @@ def captured_file(
     joints: Sequence[str],
     frames: tuple[int, int] | None = None,
     confidence: float | None = None,
+    prompt: str | None = None,
     fps: float | None = None,
     **settings: Any,
 ) -> Filled:
-    """Complete or refine some joints over some frames; every other number stays as it is written.
+    """Complete, refine or edit some joints over some frames; every other number stays as it is written.
 
     Args:
         source: the file to read.
@@ -112,6 +114,7 @@ def captured_file(
         frames: first and last frame, from 0; None: all.
         confidence: None: the joints are missing there, complete them; a number from 0 to 1: refine them,
             trusting them so far.
+        prompt: what they are to do instead ("": anything that fits); None: this is no edit.
         fps: the file's frames per second, where its Frame Time is wrong; None: believe it.
         settings: ``seed``, ``variations``, ``system``, ``bundle``.
 
@@ -141,9 +144,13 @@ def captured_file(
     own = clip.slice(part.start, part.stop)
     if confidence is None:
         own = carry.interpolated(own, inside[:, None] & np.isin(np.arange(len(clip.skeleton)), bones))
-    known = to_request(
-        retarget.to_canonical(own, rig), wanted, inside & (place is not None), confidence, settings
-    )
+    canonical = retarget.to_canonical(own, rig)
+    moved = inside & (place is not None)
+    if prompt is None:
+        known = to_request(canonical, wanted, moved, confidence, settings)
+    else:
+        span = constraints.TextSpan(prompt, start - part.start, end + 1 - part.start)
+        known = constraints.edit(canonical, wanted, moved, texts=(span,) if prompt else (), **settings)
     # 3. the model
     result = service.run(known, progress)
     # 4. what it changed, onto the file's own bones and numbers
@@ -163,6 +170,43 @@ def captured_file(
     jerks = {"model": carry.jerk(result.clips[0], wanted), "interpolation": carry.jerk(was, wanted)}
     count = int(inside.sum())
     return Filled(tuple(paths), count, len(clip) - count, {**result.report, "jerk": jerks})
+
+
+def generate_file(
+    prompts: Sequence[str],
+    seconds: Sequence[float] | None,
+    target: Path,
+    service: Service,
+    progress: Callable[[int, int], None],
+    *,
+    heading: float = 0.0,
+    fps: float = 30.0,
+    **settings: Any,
+) -> Filled:
+    """Motion of the canonical 22 joints that does what is said, one prompt after the other, in one piece.
+
+    Args:
+        prompts: what is done; seconds: how long each; None: as long as the nearest prompt that is known.
+        target: the file to write; further variations go to ``<name>-2.bvh`` and so on.
+        heading: which way the motion begins, degrees to the left of +Z.
+        fps: of the file.
+        settings: ``seed``, ``variations``, ``system``, ``bundle``.
+
+    Raises:
+        InvalidRequestError: not as many lengths as prompts, or one that is no length.
+        WeightsError: no model here heeds text, or the sentence encoder is missing.
+    """
+    if seconds is None:
+        choice = {k: v for k, v in settings.items() if k in ("system", "bundle")}
+        seconds = [float(service.judge(p, **choice).get("seconds", 4.0)) for p in prompts]
+    request = constraints.told(prompts, seconds, fps, **settings)
+    result = service.run(request, progress)
+    paths = []
+    for number, variation in enumerate(result.clips, 1):
+        path = target if number == 1 else target.with_stem(f"{target.stem}-{number}")
+        bvh.save(path, placed(variation, np.radians(heading)))
+        paths.append(path)
+    return Filled(tuple(paths), len(request), 0, result.report)
 
 
 def to_request(

@@ -13,11 +13,12 @@ from typing import Any
 
 import torch
 
+from blender_addon.motion import constraints
 from blender_addon.motion.constraints import Request, Result
 from blender_addon.motion.errors import InvalidRequestError, LimberError, WeightsError
 
 from . import systems, tasks, weights
-from .systems.base import BUILT_IN, System
+from .systems.base import BUILT_IN, System, Told
 from .weights import Bundle
 
 PACKAGED = Path(__file__).resolve().parent / "weights"
@@ -90,6 +91,20 @@ class Service:
             report |= {"bundle": bundle.name, "family": bundle.config["family"], "sha256": bundle.sha256,
                        "licence": bundle.config["licence"]}  # fmt: skip
         return replace(result, report=report)
+
+    def judge(self, prompt: str, system: str = "auto", bundle: str = "") -> dict[str, Any]:
+        """How near a prompt is to what the model that would answer it knows; {} where it cannot say.
+
+        See :meth:`backend.prompts.Prompts.judge`.
+
+        Raises:
+            InvalidRequestError: no such bundle or system, or one that heeds no text.
+            WeightsError: the bundle is damaged, or the sentence encoder is not there.
+        """
+        request = constraints.told([prompt], [1.0], system=system, bundle=bundle)
+        with self._lock:
+            answering = self._system(*self._choose(request))
+        return dict(answering.judge(prompt)) if isinstance(answering, Told) else {}
 
     def models(self) -> list[dict[str, Any]]:
         """Every bundle, the default first, then what needs no weights; a broken one with its ``problem``."""

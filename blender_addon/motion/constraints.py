@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .clip import Clip
+from .clip import Clip, rest_clip
 from .errors import InvalidRequestError
 from .rotations import Array
 from .skeleton import JOINTS, PARENTS
@@ -266,6 +266,25 @@ def text(clip: Clip, texts: Sequence[TextSpan], start_pose: bool = False, **sett
             base[key][0] = True
         base["confidence"][0] = 1
     return Request(task="text", texts=tuple(texts), **base, **settings)
+
+
+def told(prompts: Sequence[str], seconds: Sequence[float], fps: float = 30.0, **settings: Any) -> Request:
+    """Text-to-motion from nothing: one prompt after the other, each so long, on the standard body.
+
+    Raises:
+        InvalidRequestError: no prompt, not as many lengths, or one that is no length.
+    """
+    if not prompts or len(prompts) != len(seconds):
+        raise InvalidRequestError("seconds", f"{len(seconds)} lengths for {len(prompts)} prompts",
+                                  "Say how long each one takes.")  # fmt: skip
+    ends = [0]
+    for s in seconds:
+        frames = round(s * fps) if np.isfinite(s) else 0
+        if frames < 2:
+            raise InvalidRequestError("seconds", f"{s} seconds are no length", "Give at least a tenth.")
+        ends.append(ends[-1] + frames)
+    spans = [TextSpan(p, a, b) for p, a, b in zip(prompts, ends[:-1], ends[1:], strict=True)]
+    return text(rest_clip(min(ends[-1], MAX_FRAMES + 1), fps), spans, **settings)
 
 
 def follow(clip: Clip, targets: ArrayLike, known: ArrayLike, root_known: ArrayLike | None = None,
