@@ -95,8 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     c.add_argument("--seconds", type=float, default=300,
                    help="for baselines and sharing: processor time of each row (default: %(default)s)")  # fmt: skip
-    c.add_argument("--precision", choices=("32", "bf16"), default="32",
-                   help="of baselines, sharing and RoPAR's tables")  # fmt: skip
+    c.add_argument("--precision", choices=("auto", "32", "bf16"), default="auto", help="of the training")
     c.add_argument("--checkpoint", type=Path, help="for ratios and strides: a run's last.pt, or a bundle")
     c.add_argument("--system", help="of the bundle (default: its first)")
     c.add_argument("--threads", type=int, default=0)
@@ -195,7 +194,7 @@ def _ablate(a: argparse.Namespace) -> int:
             raise ValueError(f"{a.table}: say which trained network with --checkpoint RUN/last.pt or BUNDLE")
         rows = ablate.OF_ONE[a.table](ablate.subject(a.checkpoint, a.data, a.system))
     else:
-        rows = ablate.TABLES[a.table](a.data, a.steps, a.threads)
+        rows = ablate.TABLES[a.table](a.data, a.steps, a.threads, a.precision)
     print(ablate.write(rows, a.table, a.out), end="")
     print(f"{ablation_page.write(a.out)}: open it in a browser")
     return 0

@@ -49,31 +49,33 @@ ATTENTION = {
 """Row of Table VI -> kind of round."""
 
 
-def attention(data: Path, steps: int, threads: int = 0, sizes: Architecture = SMALL) -> list[dict[str, Any]]:
+def attention(data: Path, steps: int, threads: int = 0, precision: str = "auto",
+              sizes: Architecture = SMALL) -> list[dict[str, Any]]:  # fmt: skip
     """Train and measure the rows of :data:`ATTENTION`, and a pose-level transformer of the same sizes."""
     rows = []
     kinds = {**ATTENTION, "pose level": "kaa"}
     for name, kind in kinds.items():
         a = replace(sizes, attention=kind, joint_width=0 if name == "pose level" else sizes.joint_width)
         config = replace(PRESETS["kaa"], architecture=a, steps=steps, long_share=0.0, one_pass=1.0, ema=0.99)
-        run, seconds = _trained(config, data, threads)
+        run, seconds = _trained(config, data, threads, precision)
         x, network = _example(run, 128), denoising(run).network
         rows.append({
             "row": name, "parameters": sum(p.numel() for p in network.parameters()),
             "operations_per_frame": operations(network, x), "frames_per_second": speed(network, x),
-            "training_seconds": round(seconds, 1), "frames_seen": run.frames_seen,
+            "frames_per_second_bf16": speed(network, x, 6, torch.bfloat16), "training_seconds": round(seconds, 1), "frames_seen": run.frames_seen,
             **held_out(run, config.masks),
         })  # fmt: skip
         print(rows[-1], flush=True)
     return rows
 
 
-def masks(data: Path, steps: int, threads: int = 0, sizes: Architecture = SMALL) -> list[dict[str, Any]]:
+def masks(data: Path, steps: int, threads: int = 0, precision: str = "auto",
+          sizes: Architecture = SMALL) -> list[dict[str, Any]]:  # fmt: skip
     """Completion trained with each of the paper's three patterns, measured on all three."""
     rows = []
     patterns = {"A, per pose": "per_pose", "B, per joint": "per_joint", "C, weighted": "weighted"}
     for name, policy in patterns.items():
-        run, seconds = _trained(_completing(policy, steps, sizes), data, threads)
+        run, seconds = _trained(_completing(policy, steps, sizes), data, threads, precision)
         row: dict[str, Any] = {"row": name, "training_seconds": round(seconds, 1)}
         for measured, other in patterns.items():
             row[f"on {measured[0]}: below_percent"] = held_out(run, {other: 1.0})["below_percent"]
@@ -90,8 +92,9 @@ def _completing(policy: str, steps: int, sizes: Architecture) -> Config:
     )  # fmt: skip
 
 
-def _trained(config: Config, data: Path, threads: int) -> tuple[Run, float]:
-    run = Run(config, Path(), data, "cuda" if torch.cuda.is_available() else "cpu", threads)
+def _trained(config: Config, data: Path, threads: int, precision: str) -> tuple[Run, float]:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    run = Run(config, Path(), data, device, threads, precision)
     began = time.perf_counter()
     while run.step < config.steps:
         run.one_step()
@@ -141,14 +144,15 @@ def operations(network: Denoiser, x: Inputs) -> int:
 
 
 @torch.inference_mode()
-def speed(network: Denoiser, x: Inputs, repeats: int = 15) -> int:
+def speed(network: Denoiser, x: Inputs, repeats: int = 15, dtype: torch.dtype = torch.float32) -> int:
     """Frames a second of one pass, one window, the best of several: other work only ever slows it down."""
-    _pass(network, x)
     spent = []
-    for _ in range(repeats):
-        began = time.perf_counter()
+    with torch.autocast(x.base.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
         _pass(network, x)
-        spent.append(time.perf_counter() - began)
+        for _ in range(repeats):
+            began = time.perf_counter()
+            _pass(network, x)
+            spent.append(time.perf_counter() - began)
     return round(x.base.shape[1] / min(spent))
 
 
@@ -156,13 +160,14 @@ def training_ratios(
     data: Path,
     steps: int,
     threads: int = 0,
+    precision: str = "auto",
     sizes: Architecture = SMALL,
     shares: Sequence[int] = (10, 30, 50, 70),
 ) -> list[dict[str, Any]]:
     """Completion trained with pattern A at each of several masking ratios, measured at all of them."""
     rows = []
     for share in shares:
-        run, seconds = _trained(_completing(f"per_pose {share} %", steps, sizes), data, threads)
+        run, seconds = _trained(_completing(f"per_pose {share} %", steps, sizes), data, threads, precision)
         row: dict[str, Any] = {"trained_at_percent": share, "training_seconds": round(seconds, 1)}
         for measured in shares:
             found = held_out(run, {f"per_pose {measured} %": 1.0})
@@ -271,7 +276,7 @@ def strides(
     return rows
 
 
-TABLES: Mapping[str, Callable[[Path, int, int], list[dict[str, Any]]]] = {
+TABLES: Mapping[str, Callable[[Path, int, int, str], list[dict[str, Any]]]] = {
     "attention": attention,
     "masks": masks,
     "training-ratios": training_ratios,

@@ -19,7 +19,7 @@ TINY = Architecture(pose_width=16, joint_width=16, heads=2, joint_heads=2, hidde
 
 
 def test_the_attention_table_has_the_papers_rows(data: Path, tmp_path: Path) -> None:
-    rows = ablate.attention(data, 2, 1, TINY)
+    rows = ablate.attention(data, 2, 1, sizes=TINY)
     assert [r["row"] for r in rows] == [*ablate.ATTENTION, "pose level"]
     assert len({r["interpolation"] for r in rows}) == 1, "all rows are measured on the same windows"
     assert len({r["frames_seen"] for r in rows}) == 1, "all rows learn from the same windows"
@@ -32,7 +32,7 @@ def test_the_attention_table_has_the_papers_rows(data: Path, tmp_path: Path) -> 
 
 
 def test_operations_are_counted_as_by_hand(data: Path) -> None:
-    run, _ = ablate._trained(shrunk("pose", steps=1), data, 1)
+    run, _ = ablate._trained(shrunk("pose", steps=1), data, 1, "32")
     network, a = ablate.denoising(run).network, run.config.architecture
     counts = {n: n * ablate.operations(network, ablate._example(run, n)) for n in (16, 32, 64)}
     linear = sum(m.weight.numel() for m in network.modules() if isinstance(m, torch.nn.Linear))
@@ -85,7 +85,7 @@ def test_ratios_of_a_checkpoint_and_of_a_bundle_are_the_same(
 
 
 def test_training_ratios_are_measured_at_all_of_them(data: Path) -> None:
-    rows = ablate.training_ratios(data, 1, 1, TINY, (30,))
+    rows = ablate.training_ratios(data, 1, 1, sizes=TINY, shares=(30,))
     assert [r["trained_at_percent"] for r in rows] == [30]
     assert "at 30 %: below_percent" in rows[0]
 
