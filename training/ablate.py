@@ -62,7 +62,8 @@ def attention(data: Path, steps: int, threads: int = 0, precision: str = "auto",
         rows.append({
             "row": name, "parameters": sum(p.numel() for p in network.parameters()),
             "operations_per_frame": operations(network, x), "frames_per_second": speed(network, x),
-            "frames_per_second_bf16": speed(network, x, 6, torch.bfloat16), "training_seconds": round(seconds, 1), "frames_seen": run.frames_seen,
+            "frames_per_second_bf16": speed(network, x, 6, torch.bfloat16),
+            "training_seconds": round(seconds, 1), "frames_seen": run.frames_seen,
             **held_out(run, config.masks),
         })  # fmt: skip
         print(rows[-1], flush=True)
