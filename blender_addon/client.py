@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from .motion.errors import BackendError, InvalidRequestError, JobCancelled, LimberError
+
+if TYPE_CHECKING:
+    from .process import Address
 
 MAX_ANSWER = 2 * 1024**3
 SECONDS = 10.0
@@ -39,15 +43,29 @@ class Transport(Protocol):
 
 @dataclass(frozen=True)
 class Loopback:
-    """HTTP to a port of this computer, one connection a call (they are rare and local)."""
+    """HTTP to a port, one connection a call (they are rare and local).
+
+    Attributes:
+        port: where the backend listens.
+        host: this computer, unless the user named another.
+        tls: speak HTTPS; always so with another computer.
+        authority: file of a certificate to trust besides the system's; "" for none.
+    """
 
     port: int
     host: str = "127.0.0.1"
+    tls: bool = False
+    authority: str = ""
+
+    @classmethod
+    def to(cls, address: Address) -> Loopback:
+        """The way to a backend that has said where it is."""
+        return cls(address.port, address.host, address.tls, address.authority)
 
     def __call__(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], seconds: float
     ) -> Answer:
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=seconds)
+        connection = self._connection(seconds)
         try:
             connection.request(method, path, body, dict(headers))
             answer = connection.getresponse()
@@ -60,6 +78,17 @@ class Loopback:
             raise BackendError(f"The backend does not answer ({type(error).__name__}: {error}).") from error
         finally:
             connection.close()
+
+    def _connection(self, seconds: float) -> http.client.HTTPConnection:
+        if not self.tls:
+            return http.client.HTTPConnection(self.host, self.port, timeout=seconds)
+        try:
+            context = ssl.create_default_context()
+            if self.authority:
+                context.load_verify_locations(self.authority)
+        except (OSError, ssl.SSLError) as error:
+            raise BackendError(f"The certificate {self.authority} cannot be read ({error}).") from error
+        return http.client.HTTPSConnection(self.host, self.port, timeout=seconds, context=context)
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ class Talk:
         body = npz.request_to_bytes(request)
         # 2. the backend
         address = self.backend.wait(self.cancelled)
-        client = Client(Loopback(address.port), address.token)
+        client = Client(Loopback.to(address), address.token)
         # 3. hand it in
         self.events.put(("phase", "SENDING"))
         self._check()
@@ -126,6 +126,6 @@ class Models:
         if address is None:
             return
         try:
-            self.models = Client(Loopback(address.port), address.token).models()
+            self.models = Client(Loopback.to(address), address.token).models()
         except LimberError as error:
             self.problem = str(error)

@@ -21,7 +21,18 @@ from typing import Any
 
 import bpy
 
-from . import captured, client, conversation, mapping, plans, preferences, process, results, transfer
+from . import (
+    captured,
+    client,
+    conversation,
+    elsewhere,
+    mapping,
+    plans,
+    preferences,
+    process,
+    results,
+    transfer,
+)
 from .motion.bone_maps import BoneMap
 from .motion.errors import BackendError, InvalidRequestError, JobCancelled, LimberError, MappingError
 from .runs import (
@@ -96,9 +107,9 @@ class Session:
         settings = preferences.get()
         self.models, self._asked, self.backend_problem = [], None, ""
         try:
-            python = process.find_python(settings.python, settings.environment)
+            python = None if settings.remote else process.find_python(settings.python, settings.environment)
             folder = process.source_folder(PACKAGE_FOLDER)
-            self.backend = process.Backend([str(python), "-m", "backend", "serve"], folder)
+            self.backend = elsewhere.make(settings, python, folder)
             self.backend.start()
         except BackendError as error:
             self.backend_problem = str(error)

@@ -20,6 +20,11 @@ class Settings(NamedTuple):
     python: str = ""
     environment: str = ""
     early_start: bool = True
+    share: bool = False
+    remote: bool = False
+    remote_address: str = ""
+    remote_token: str = ""
+    remote_certificate: str = ""
 
 
 class LimberPreferences(bpy.types.AddonPreferences):
@@ -43,27 +48,57 @@ class LimberPreferences(bpy.types.AddonPreferences):
         description="Start the backend as soon as the Limber tab is looked at, so that the first run does not wait",
         default=True,
     )
+    base_python: bpy.props.StringProperty(
+        name="Made with",
+        description="A Python 3.11 or 3.12 that makes the environment. Empty: looked for",
+        subtype="FILE_PATH",
+    )
+    torch: bpy.props.EnumProperty(
+        name="torch",
+        description="Which build of torch is installed",
+        items=(
+            ("auto", "What Fits", "What this computer can use, as far as there is a list for it"),
+            ("cpu", "Processor", "Small; runs everywhere"),
+            ("cuda", "NVIDIA (CUDA)", "Several gigabytes; for NVIDIA's graphics cards"),
+            ("mps", "Apple (MPS)", "For Apple's processors"),
+        ),
+    )
+    wheels: bpy.props.StringProperty(
+        name="Wheel Folder",
+        description="A folder that holds every library as a wheel, for computers without network",
+        subtype="DIR_PATH",
+    )
+    index: bpy.props.StringProperty(
+        name="Extra Index", description="One more package index, for builds that the usual one does not hold"
+    )
+    share: bpy.props.BoolProperty(
+        name="Share the Backend",
+        description="All Blenders of this user on this computer use one backend. It ends a minute after the last one",
+        default=False,
+    )
+    remote: bpy.props.BoolProperty(
+        name="Use Another Computer",
+        description="Use a backend that runs on another computer. Your keys are sent there",
+        default=False,
+    )
+    remote_address: bpy.props.StringProperty(
+        name="Address", description="https://computer:port, or localhost:port for the near end of an SSH tunnel"
+    )
+    remote_token: bpy.props.StringProperty(
+        name="Token", description="The token of that backend", subtype="PASSWORD"
+    )
+    remote_certificate: bpy.props.StringProperty(
+        name="Certificate",
+        description="That backend's certificate, where the system does not trust it by itself",
+        subtype="FILE_PATH",
+    )
 
     def draw(self, context: bpy.types.Context) -> None:
         """Called by Blender to draw the preferences."""
         del context
-        from . import jobs
+        from .setup import drawing
 
-        column = self.layout.column()
-        column.use_property_split = True
-        column.prop(self, "python", placeholder="Found by itself")
-        column.prop(self, "environment", placeholder="Limber's own data folder")
-        column.prop(self, "early_start")
-        found, problem = python_line(get())
-        column.separator()
-        column.label(text=found, icon="ERROR" if problem else "CHECKMARK")
-        session = jobs.current()
-        if session is None:
-            return
-        row = column.row()
-        row.label(text=session.backend_line(), icon="INFO")
-        stopped = session.backend_state == process.STOPPED
-        row.operator("limber.restart_backend", text="Start Backend" if stopped else "Restart Backend")
+        drawing.draw(self.layout, self)
 
 
 def python_line(settings: Settings) -> tuple[str, bool]:
@@ -74,10 +109,19 @@ def python_line(settings: Settings) -> tuple[str, bool]:
         return str(error), True
 
 
+def raw() -> Any:
+    """The preferences as Blender holds them; None where the add-on is used without being installed."""
+    addon: Any = bpy.context.preferences.addons.get(ADDON) if bpy.context.preferences else None
+    return getattr(addon, "preferences", None)
+
+
 def get() -> Settings:
     """The preferences, or their defaults where the add-on is used without being installed."""
-    addon: Any = bpy.context.preferences.addons.get(ADDON) if bpy.context.preferences else None
-    values = getattr(addon, "preferences", None)
+    values = raw()
     if values is None:
         return Settings()
-    return Settings(bpy.path.abspath(values.python), bpy.path.abspath(values.environment), values.early_start)
+    path = bpy.path.abspath
+    return Settings(
+        path(values.python), path(values.environment), values.early_start, values.share, values.remote,
+        values.remote_address, values.remote_token, path(values.remote_certificate),
+    )  # fmt: skip

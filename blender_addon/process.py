@@ -41,6 +41,9 @@ class Address:
     version: str
     port: int
     token: str
+    host: str = "127.0.0.1"
+    tls: bool = False
+    authority: str = ""  # file of the certificate to trust besides the system's own
 
 
 def source_folder(package: Path = PACKAGE) -> Path:
@@ -58,6 +61,22 @@ def data_folder() -> Path:
     else:
         base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
     return base / "limber"
+
+
+def bundles_folder() -> Path:
+    """Where bundles that the user added are kept."""
+    return data_folder() / "bundles"
+
+
+def weights_arguments() -> list[str]:
+    """Command line arguments that name the bundles that the user added, where there are any."""
+    added = bundles_folder()
+    return ["--weights", str(added)] if added.is_dir() else []
+
+
+def serve_command(python: Path) -> list[str]:
+    """What starts the backend."""
+    return [str(python), "-m", "backend", "serve", *weights_arguments()]
 
 
 def environment_python(folder: Path) -> Path:

@@ -6,11 +6,13 @@ import bpy
 
 from . import handlers, jobs, operators, panels, preferences, properties, retarget_panel
 from .operators import retarget
+from .setup import operators as setup_operators
 
 CLASSES = (
     *properties.CLASSES,
     preferences.LimberPreferences,
     *operators.CLASSES,
+    *setup_operators.CLASSES,
     *panels.CLASSES,
     *retarget.CLASSES,
     *retarget_panel.CLASSES,
@@ -37,6 +39,7 @@ def register() -> None:
 def unregister() -> None:
     """The reverse; running jobs are cancelled and the backend is ended."""
     handlers.unregister()
+    setup_operators.close()
     jobs.close_session()
     retarget.unregister()
     properties.unregister()
