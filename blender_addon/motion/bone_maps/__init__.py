@@ -15,6 +15,7 @@ from . import (
     bandai_namco,
     biped,
     cmu,
+    credible,
     daz,
     general,
     kaykit,
@@ -45,14 +46,19 @@ PRESETS: Mapping[str, tuple[Preset, ...]] = MappingProxyType(
 """Family -> its skeletons."""
 
 
+LOOSE = frozenset({"rigify", "autorig_pro"})
+"""Families whose controls hang on helper bones, not on each other."""
+
+
 def find(skeleton: Skeleton) -> BoneMap:
     """The best map of ``skeleton``'s bones; what no bone was found for is in its ``missing``."""
     for loose in (False, True):
         index = NameIndex(skeleton, loose)
         found = (match(p, skeleton, index) for family in PRESETS.values() for p in family)
         if maps := [m for m in found if m]:
-            return general.complete(max(maps, key=lambda m: len(m.names)), skeleton)
-    return general.find(skeleton)
+            best = general.complete(max(maps, key=lambda m: len(m.names)), skeleton)
+            return credible.credible(best, skeleton, best.preset not in LOOSE)
+    return credible.credible(general.find(skeleton), skeleton)
 
 
 def controls(bone_map: BoneMap) -> tuple[tuple[Switch, ...], tuple[str, ...]]:
