@@ -24,7 +24,8 @@ from torch import Tensor
 
 from backend import features, text
 from backend.finish import finish
-from backend.nn.parts import row_confidence
+from backend.nn.masked import Context
+from backend.nn.parts import STRIDE, row_confidence
 from backend.nn.ropar import RoPAR as Networks
 from backend.systems.ropar import RoPAR
 from blender_addon.motion import constraints, rotations
@@ -37,7 +38,7 @@ from .dataset import generators
 from .evaluation import material
 from .evaluation import text as judged
 from .objectives.ropar_vae import reconstructed
-from .objectives.ropar_windows import Draws, context
+from .objectives.ropar_windows import Draws
 from .prepare import cache as cache_file
 from .prepare.cache import FPS, Cache
 from .train import Run
@@ -213,12 +214,12 @@ def prompted(system: RoPAR, skeleton: np.ndarray | None = None) -> judged.Genera
     """A system that is asked many prompts at once, finished as the product does (standing feet)."""
 
     def generate(texts: Sequence[str], lengths: Sequence[int], seed: int) -> list[Clip]:
-        words = [text.with_sentence(s) for s in text.shared().words(list(texts))]
+        vectors = torch.from_numpy(text.shared().embed(list(texts))).float()
         clips: list[Clip | None] = [None] * len(texts)
         order = sorted(range(len(texts)), key=lambda i: lengths[i])
         for at in range(0, len(order), BATCH):
             some = order[at : at + BATCH]
-            drawn = _asked(system, [words[i] for i in some], [lengths[i] for i in some], [seed, *some])
+            drawn = _asked(system, vectors[some], [lengths[i] for i in some], [seed, *some])
             for i, clip in zip(some, drawn, strict=True):
                 request = constraints.text(
                     rest_clip(lengths[i], FPS), [constraints.TextSpan(texts[i], 0, lengths[i])]
@@ -229,9 +230,7 @@ def prompted(system: RoPAR, skeleton: np.ndarray | None = None) -> judged.Genera
     return generate
 
 
-def _asked(
-    system: RoPAR, words: Sequence[np.ndarray], lengths: Sequence[int], seeds: Sequence[int]
-) -> list[Clip]:
+def _asked(system: RoPAR, vectors: Tensor, lengths: Sequence[int], seeds: Sequence[int]) -> list[Clip]:
     """Motions of sentences, from rest clips; row k's randomness follows from the first seed and its own."""
     longest, rows = max(lengths), len(lengths)
     rest = rest_clip(longest, FPS)
@@ -242,7 +241,7 @@ def _asked(
                              nothing[..., None].expand(-1, -1, features.J), nothing, valid)  # fmt: skip
     x = features.inputs(features.localise(features.interpolate(window))[0])
     drawing = [torch.Generator().manual_seed(seeds[0] * 1_000_003 + s) for s in seeds[1:]]
-    said = context(words, -(-longest // 4))
+    said = Context(vectors[:, None], torch.ones(rows, -(-longest // STRIDE), 1, dtype=torch.bool))
     out = x.base + system.drawn(x, said, drawing, lambda: None)
     return _clips(out, x.offsets, lengths, float(rest.skeleton.offsets[0, 1]))
 

@@ -19,7 +19,7 @@ from .. import features, text
 from ..features import Inputs, J
 from ..nn import autoregressive, parts
 from ..nn.autoregressive import Sampling
-from ..nn.masked import Context
+from ..nn.masked import Context, silence
 from ..nn.ropar import RoPAR as Networks
 from ..prompts import Prompts
 from .base import Step, Told, smooth
@@ -95,8 +95,9 @@ class RoPAR(Told):
     def fill(self, x: Inputs, texts: Sequence[TextSpan], generators: Sequence[torch.Generator],
              step: Step) -> Tensor:  # fmt: skip
         """See :meth:`Told.fill`."""
-        return self.drawn(x, text.spoken(texts, len(x.base), -(-x.base.shape[1] // parts.STRIDE), parts.STRIDE),
-                          generators, step)  # fmt: skip
+        return self.drawn(
+            x, spoken(texts, len(x.base), -(-x.base.shape[1] // parts.STRIDE)), generators, step
+        )
 
     @torch.inference_mode()
     def drawn(self, x: Inputs, said: Context, generators: Sequence[torch.Generator], step: Step) -> Tensor:
@@ -165,6 +166,17 @@ def _faded(drawn: Tensor) -> Tensor:
     frames = torch.arange(drawn.shape[1])[None, :, None]
     away = torch.minimum((frames - before).abs(), (after - frames).abs())
     return (1 - away / (FADE + 1)).clamp(min=0) * drawn.any(1, keepdim=True)
+
+
+def spoken(texts: Sequence[TextSpan], rows: int, times: int) -> Context:
+    """The sentence vectors of prompts, as what ``rows`` windows of ``times`` tokens may read during their spans."""
+    spans = [t for t in texts if t.text.strip()]
+    if not spans:
+        return silence(rows, times)
+    vectors = torch.from_numpy(text.shared().embed([t.text for t in spans])).float()  # (S, 384)
+    at = torch.arange(times)[:, None] * parts.STRIDE
+    seen = torch.stack([((at + parts.STRIDE > t.start) & (at < t.stop))[:, 0] for t in spans], 1)  # (N, S)
+    return Context(vectors.expand(rows, -1, -1), seen.expand(rows, -1, -1))
 
 
 def stretches(times: int, longest: int) -> list[tuple[int, int]]:

@@ -24,6 +24,10 @@ def swinging(seed: int, frames: int, fps: float = 30.0) -> Clip:
     return Clip(clip.skeleton, rotations.from_axis_angle(turns), root, fps, name=f"swing {seed}")
 
 
+FIRST_STAGES = {"mogents": "mogents-vq", "ropar": "ropar-vae"}
+"""Objective -> the preset of the stage that it starts from."""
+
+
 def shrunk(preset: str, **changes: object) -> Config:
     """A preset with everything that makes it what it is, but few and narrow, on the sources of the fixture."""
     config = PRESETS[preset]
@@ -32,6 +36,10 @@ def shrunk(preset: str, **changes: object) -> Config:
         a, pose_width=16, joint_width=min(a.joint_width, 8), heads=2, joint_heads=2, hidden=24,
         rounds=min(a.rounds, 2),
     )  # fmt: skip
-    small = {"frames": 24, "long_frames": 32, "batch": 4, "steps": 2, "warmup": 2}
+    small: dict[str, object] = {"frames": 24, "long_frames": 32, "batch": 4, "steps": 2, "warmup": 2}
+    for tiny, names in (("ropar-tiny", ("vae", "transformer")), ("mogents-tiny", ("quantiser", "masked"))):
+        for name in names:
+            if getattr(config, name) is not None:
+                small[name] = getattr(PRESETS[tiny], name)
     sources = {s: w for s, w in config.sources.items() if s in ("cmu", "reactidle", "bandai_namco")}
     return replace(config, architecture=narrow, sources=sources, **{**small, **changes})  # type: ignore[arg-type]

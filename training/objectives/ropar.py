@@ -18,7 +18,7 @@ from ..prepare.cache import Cache
 from . import ropar_vae
 from .base import Objective, Outcome, Rows, Step
 from .ropar_vae import believed, restored, to, untrained
-from .ropar_windows import Draws, Seen, Words
+from .ropar_windows import Draws, Seen, sentences
 
 __all__ = ["SILENT", "Hidden", "make", "restored"]
 SILENT = 0.1
@@ -44,7 +44,6 @@ class Hidden(Objective):
         self._network.vae.requires_grad_(False)
         draw = lambda split, credible: Draws(data, data.select(split), config.sources, True, credible)  # noqa: E731
         self.train, self.checks = draw("train", config.credible), draw("validation", 1.0)
-        self.words = Words(data)
 
     @property
     def network(self) -> RoPAR:
@@ -70,7 +69,7 @@ class Hidden(Objective):
         drop = step.here(torch.rand(step.size, generator=noise) < SILENT)
         alpha = cosine(torch.rand(step.size, generator=noise))[step.mine]
         texts = [-1 if silent else t for t, silent in zip(x.texts, drop.tolist(), strict=True)]
-        said = self.words.context(texts, times.shape[1], self.device)
+        said = sentences(self.data, texts, times.shape[1], self.device)
         vae, a = self.network.vae, c.transformer
         assert a is not None
         rows, tokens = believed(x, vae, c)
@@ -106,7 +105,7 @@ class Hidden(Objective):
         at = torch.randint(diffusion.STEPS, (4, *tokens.shape), generator=noise).to(self.device)
         found: dict[str, float] = {}
         for name, texts in (("text", x.texts), ("silent", [-1] * len(z))):
-            told = self.words.context(texts, times.shape[1], self.device)
+            told = sentences(self.data, texts, times.shape[1], self.device)
             error = network.transformer.loss(z, hidden, hidden & tokens, times, told, e, at)
             found[name] = float(error / (hidden & tokens).sum())
         return found

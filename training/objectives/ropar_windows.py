@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backend import features, text
+from backend import features
 from backend.nn import parts
 from backend.nn.masked import TEXT, Context
 from blender_addon.motion import rotations
@@ -179,31 +179,11 @@ def spoil(
     return q, root, np.concatenate((c, c[:, :1]), 1)
 
 
-class Words:
-    """Sentences of a cache as context: the states of their words and their one vector, encoded when first met."""
-
-    def __init__(self, cache: Cache) -> None:
-        self.cache = cache
-        self.known: dict[int, np.ndarray] = {}
-
-    def context(self, texts: Sequence[int], times: int, device: torch.device) -> Context:
-        """What is said to rows of ``times`` tokens; -1: nothing."""
-        new = sorted({t for t in texts if t >= 0} - self.known.keys())
-        if new:
-            for t, states in zip(new, text.shared().words([self.cache.texts[t] for t in new]), strict=True):
-                self.known[t] = text.with_sentence(states)
-        found = context([self.known.get(t) for t in texts], times)
-        return Context(found.vectors.to(device), found.seen.to(device))
-
-
-def context(said: Sequence[np.ndarray | None], times: int) -> Context:
-    """Vectors ``(S, 384)`` a row, each visible at all times."""
-    longest = max((len(s) for s in said if s is not None), default=0)
-    vectors, seen = (
-        torch.zeros(len(said), longest, TEXT),
-        torch.zeros(len(said), times, longest, dtype=torch.bool),
-    )
-    for b, s in enumerate(said):
-        if s is not None:
-            vectors[b, : len(s)], seen[b, :, : len(s)] = torch.from_numpy(s).float(), True
-    return Context(vectors, seen)
+def sentences(cache: Cache, texts: Sequence[int], times: int, device: torch.device) -> Context:
+    """Sentence vectors as what rows of ``times`` tokens may read; -1: nothing is said."""
+    seen = torch.tensor([t >= 0 for t in texts])[:, None, None].expand(-1, times, 1)
+    vectors = torch.zeros(len(texts), 1, TEXT)
+    for b, t in enumerate(texts):
+        if t >= 0:
+            vectors[b, 0] = torch.from_numpy(cache.embeddings[t].astype(np.float32))
+    return Context(vectors.to(device), seen.to(device))
