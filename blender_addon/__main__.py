@@ -89,14 +89,18 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
     """What in-betweening, completing and refining have in common."""
     parser.add_argument("scene", type=Path, metavar="SCENE", help=".blend, .bvh, .fbx, .glb or .gltf")
     parser.add_argument("--armature", default="", metavar="NAME", help="needed where the file has several")
-    parser.add_argument("--frames", type=_range, required=True, metavar="A:B", help="scene frames, both included")
+    parser.add_argument(
+        "--frames", type=_range, required=True, metavar="A:B", help="scene frames, both included"
+    )
     parser.add_argument("-o", "--output", type=_output, required=True, metavar="OUT",
                         help=f"{', '.join(WRITES)}; the second variation of all but .blend goes to OUT-2")  # fmt: skip
     parser.add_argument("--seed", type=_integer(0, 2**31 - 1), default=0, help="default 0")
     parser.add_argument("--variations", type=_integer(1, MAX_VARIATIONS), default=1, help="default 1")
     parser.add_argument("--system", default="auto", help="auto (default) or a system's name")
     parser.add_argument("--bundle", default="", help="name of the weights bundle (default: open)")
-    parser.add_argument("--fps", type=_rate, help="rate of a .glb or .gltf SCENE, which does not say (default 24)")
+    parser.add_argument(
+        "--fps", type=_rate, help="rate of a .glb or .gltf SCENE, which does not say (default 24)"
+    )
     parser.add_argument("--only-armature", action="store_true", help=".fbx and .glb without meshes")
 
 
@@ -132,7 +136,9 @@ def _carry_out(options: argparse.Namespace, prepare: Callable[[Any], dict[str, A
         for number, name in enumerate(outcome.actions, 1):
             if number > 1 and options.output.suffix == ".blend":
                 break  # it holds all variations
-            path = options.output if number == 1 else options.output.with_stem(f"{options.output.stem}-{number}")
+            path = (
+                options.output if number == 1 else options.output.with_stem(f"{options.output.stem}-{number}")
+            )
             action = bpy.data.actions[name]
             actions.assign(obj, action, None)
             scene_files.save(path, obj, *headless.action_range(obj, start, end), options.only_armature)
@@ -150,6 +156,8 @@ def summary(outcome: Any, task: str = "inbetween") -> str:
     made = str(report.get("system", "?"))
     if report.get("bundle"):
         made += f" ({report['bundle']})"
+    measured += [f"\"{p['text']}\" is {p['level']} (nearest: {'; '.join(p['nearest'])})"
+                 for p in report.get("prompts", ()) if p]  # fmt: skip
     parts = [
         f"{outcome.frames} frames", f"{outcome.seconds:.2f} s", f"largest key change {outcome.key_change:g}",
         *measured, made,
@@ -197,11 +205,53 @@ def _captured(options: argparse.Namespace) -> int:
         if options.joints:
             bones = headless.bones_of(obj, options.joints)
         more = {"task": options.task, "keep": "NONE", "bones": bones}
+        if options.task == "edit":
+            from . import plans
+
+            return more | {"texts": plans.spans(options.text, *options.frames)}
         if options.task == "complete":
             return more | {"gap": options.gaps or 0}
         return more | {"confidence": options.confidence}
 
     return _carry_out(options, scope)
+
+
+# -- edit and generate -------------------------------------------------------------------------------
+
+
+def _edit_arguments(parser: argparse.ArgumentParser) -> None:
+    _run_arguments(parser)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--joints", type=_names, metavar="left_arm,head",
+                      help=JOINTS_HELP.format("to do something else"))  # fmt: skip
+    what.add_argument("--bones", type=_words, metavar="NAME,NAME", help="bones to do something else, by name")
+    parser.add_argument(
+        "--text", default="", metavar="PROMPT", help="what they do (default: anything that fits)"
+    )
+
+
+def _generate_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "prompt", metavar="PROMPT", help="what is done; several, separated by ;, share the frames"
+    )
+    _run_arguments(parser)
+    parser.add_argument("--place", type=_place, default=(0.0, 0.0, 0.0), metavar="X,Y,Z",
+                        help="where it begins, scene units (default: the origin)")  # fmt: skip
+    parser.add_argument("--heading", type=float, default=0.0, metavar="DEGREES",
+                        help="which way it begins, to the left of the front view (default 0)")  # fmt: skip
+    parser.add_argument("--from-pose", action="store_true", help="go on from the first frame's pose instead")
+
+
+def _generate(options: argparse.Namespace) -> int:
+    from . import armature_io, plans
+
+    def plan(obj: Any) -> dict[str, Any]:
+        del obj
+        x, y, z = (armature_io.unit_scale() * v for v in options.place)
+        return {"task": plans.GENERATE, "keep": "NONE", "texts": plans.spans(options.prompt, *options.frames),
+                "heading": options.heading, "place": None if options.from_pose else (x, z, -y)}  # fmt: skip
+
+    return _carry_out(options, plan)
 
 
 # -- map ---------------------------------------------------------------------------------------------
@@ -254,6 +304,8 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], Arguments, str]] 
     "retarget": (retarget.run, retarget.arguments, retarget.TEXT),
     "complete": (_captured, _complete_arguments, "Fill in what is missing of a captured motion."),
     "refine": (_captured, _refine_arguments, "Clean a captured motion: jitter, noise, sliding feet."),
+    "edit": (_captured, _edit_arguments, "Let joints do something else over some frames."),
+    "generate": (_generate, _generate_arguments, "Make motion that does what is said."),
     "map": (_map, _map_arguments, "Say which bone plays which role, and which roles have none."),
     "demo": (
         _demo,
@@ -299,6 +351,14 @@ def _frames(text: str) -> list[int]:
         return sorted({int(part) for part in text.split(",")})
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of frames such as 1,20,45") from None
+
+
+def _place(text: str) -> tuple[float, float, float]:
+    try:
+        x, y, z = (float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no place such as 0,1.5,0") from None
+    return x, y, z
 
 
 def _words(text: str) -> list[str]:

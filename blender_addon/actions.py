@@ -110,6 +110,14 @@ def assign(obj: Any, action: Any, slot: Any) -> None:
     data.action_slot = _slot(action, slot)
 
 
+def ensure(obj: Any) -> None:
+    """An Action for the object, an empty one where it has none."""
+    data = obj.animation_data or obj.animation_data_create()
+    if data.action is None:
+        made = bpy.data.actions.new(f"{obj.name} motion")
+        assign(obj, made, made.slots.new(id_type="OBJECT", name=obj.name))
+
+
 def original_of(action: Any) -> Any:
     """The Action that a result took the place of; None if there was none or it was deleted."""
     return action.get(ORIGINAL)

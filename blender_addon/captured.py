@@ -21,6 +21,7 @@ from .motion import carry, constraints, retarget
 from .motion.clip import Clip
 from .motion.constraints import Mask, Request, Result, TextSpan
 from .motion.errors import InvalidRequestError
+from .motion.placing import placed
 from .plans import Plan
 from .scope import Scope, find, kept_keys
 from .transfer import BONES_AT_ONCE, Answers
@@ -78,7 +79,7 @@ class Captured:
 
     def own(self) -> Clip:
         """The motion underneath: as captured, and interpolated where it is missing."""
-        if self.plan.task != plans.COMPLETE:
+        if self.plan.task not in (plans.COMPLETE, plans.EDIT):
             return self.clip
         missing = np.zeros(self.clip.rotations.shape[:2], bool)
         for bone, mask in self.scope.bones.items():
@@ -91,17 +92,30 @@ class Captured:
         clip = retarget.to_canonical(self.own(), rig)
         settings: dict[str, Any] = {
             "seed": plan.seed, "variations": plan.variations, "system": plan.system, "bundle": plan.bundle,
-            "texts": tuple(TextSpan(*span) for span in plan.texts),
+            "texts": self._texts(),
         }  # fmt: skip
         if plan.task == plans.COMPLETE:
             if not (~scope.joints).any():
                 raise InvalidRequestError("range", "everything is missing, nothing is left to go by",
                                           "Choose fewer bones, or a part of the motion.")  # fmt: skip
             return constraints.complete(clip, scope.joints, scope.root, **settings)
+        if plan.task == plans.EDIT:
+            return constraints.edit(clip, scope.joints, scope.root, **settings)
+        if plan.task == plans.GENERATE:
+            return constraints.text(clip, start_pose=plan.place is None, **settings)
         return constraints.refine(clip, np.where(scope.joints, plan.confidence, 1.0), **settings)
+
+    def _texts(self) -> tuple[TextSpan, ...]:
+        """Prompts by frames of the clip, as far as it goes."""
+        last = len(self.clip)
+        found = [TextSpan(text, max(start - self.first, 0), min(stop - self.first, last))
+                 for text, start, stop in self.plan.texts]  # fmt: skip
+        return tuple(span for span in found if span.start < span.stop)
 
     def answers(self, rig: retarget.Rig, request: Request, result: Result) -> Answers:
         """What changed, on the character's own bones."""
+        if self.plan.task == plans.GENERATE:
+            return self._generated(rig, result)
         own, skeleton = self.own(), self.clip.skeleton
         before = retarget.from_canonical(request.clip, rig, own)
         bones = [skeleton.index(bone) for bone in self.scope.bones]
@@ -113,6 +127,14 @@ class Captured:
                  "interpolation": carry.jerk(was, self.scope.joints)}  # fmt: skip
         known: Mask = ~self.scope.joints
         return Answers(clips, known, ~self.scope.root, {**result.report, "jerk": jerks})
+
+    def _generated(self, rig: retarget.Rig, result: Result) -> Answers:
+        """New motion on the character's own bones, where it is wanted."""
+        plan, clips = self.plan, result.clips
+        if plan.place is not None:
+            clips = tuple(placed(clip, np.radians(plan.heading), plan.place) for clip in clips)
+        own = tuple(retarget.from_canonical(clip, rig, self.clip) for clip in clips)
+        return Answers(own, ~self.scope.joints, ~self.scope.root, dict(result.report))
 
 
 # -- for the main thread, in slices -----------------------------------------------------------------
@@ -126,6 +148,8 @@ def collect(obj: bpy.types.Object, plan: Plan, bone_map: BoneMap) -> Generator[N
     """
     # 1. may it be written to
     actions.check_editable(obj)
+    if plan.task == plans.GENERATE:
+        actions.ensure(obj)
     data = obj.animation_data
     if data is None or data.action is None:
         raise InvalidRequestError(

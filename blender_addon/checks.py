@@ -37,7 +37,7 @@ def why_no_run(context: bpy.types.Context, task: str = plans.INBETWEEN) -> str:
     data = obj.animation_data
     if data is not None and data.use_tweak_mode:
         return "Leave the NLA strip's tweak mode first"
-    if data is None or data.action is None:
+    if task != plans.GENERATE and (data is None or data.action is None):
         return "No keys: key at least two poses" if task == plans.INBETWEEN else "No Action: there is no motion yet"
     session = jobs.current()
     character = session.characters.get(obj) if session else None
@@ -55,7 +55,7 @@ def needs_selection(settings: Any, task: str) -> bool:
     """Whether a task is about the selected bones."""
     if task == plans.COMPLETE:
         return settings.missing == "BONES"
-    return task == plans.REFINE and settings.bones == "SELECTED"
+    return task == plans.EDIT or (task == plans.REFINE and settings.bones == "SELECTED")
 
 
 def why_not_again(context: bpy.types.Context) -> str:

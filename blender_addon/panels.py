@@ -20,7 +20,9 @@ PHASES = {
     jobs.FETCHING: "Fetching the result",
     jobs.WRITING: "Writing the Action",
 }
-ICONS = {plans.INBETWEEN: "ANIM", plans.COMPLETE: "BONE_DATA", plans.REFINE: "SMOOTHCURVE"}
+ICONS = {plans.INBETWEEN: "ANIM", plans.COMPLETE: "BONE_DATA", plans.REFINE: "SMOOTHCURVE", plans.EDIT: "POSE_HLT",
+         plans.GENERATE: "OUTLINER_DATA_FONT"}  # fmt: skip
+OPERATORS = {task: f"limber.{task}" for task in plans.TASKS} | {plans.GENERATE: "limber.generate"}
 LINES_SHOWN = 6
 NAMES_SHOWN = 6
 
@@ -49,12 +51,13 @@ class LIMBER_PT_main(bpy.types.Panel):
         column = layout.column()
         column.enabled = job is None
         task = properties.settings(context.scene).task
-        column.row().prop(properties.settings(context.scene), "task", expand=True)
+        tasks = column.grid_flow(columns=3, even_columns=True, align=True)
+        tasks.prop(properties.settings(context.scene), "task", expand=True)
         draw_settings(column, obj, context)
         if job is None:
             row = layout.row()
             row.scale_y = 1.5
-            row.operator(f"limber.{task}", icon=ICONS[task])  # type: ignore[arg-type]
+            row.operator(OPERATORS[task], icon=ICONS[task])  # type: ignore[arg-type]
             reason = checks.why_no_run(context, task)
             if reason and obj is not None and not properties.under_review(obj):
                 wrapped(layout, reason, width, "INFO")
@@ -129,6 +132,11 @@ def draw_settings(layout: bpy.types.UILayout, obj: bpy.types.Object | None, cont
         row.label(text=f"{which}: {start} to {end}")
     if settings.task == plans.INBETWEEN:
         column.row().prop(settings, "keep", expand=True)
+    elif settings.task == plans.GENERATE:
+        column.prop(settings, "prompt")
+        column.row().prop(settings, "begin", expand=True)
+        if settings.begin == "CURSOR":
+            column.prop(settings, "heading")
     else:
         draw_scope(column, obj, settings)
     column.prop(settings, "variations")
@@ -137,14 +145,17 @@ def draw_settings(layout: bpy.types.UILayout, obj: bpy.types.Object | None, cont
 def draw_scope(column: bpy.types.UILayout, obj: bpy.types.Object | None, settings: Any) -> None:
     """What of a captured motion is asked for."""
     complete = settings.task == plans.COMPLETE
-    column.row().prop(settings, "missing" if complete else "bones", expand=True)
+    if settings.task == plans.EDIT:
+        column.prop(settings, "prompt")
+    else:
+        column.row().prop(settings, "missing" if complete else "bones", expand=True)
     if obj is not None and checks.needs_selection(settings, settings.task):
         row = column.row()
         row.alignment = "RIGHT"
         row.label(text=selection_text(selection.selected_bones(obj)))
     if complete and settings.missing == "GAPS":
         column.prop(settings, "gap")
-    if not complete:
+    if settings.task == plans.REFINE:
         column.prop(settings, "trust", slider=True)
     column.row().prop(settings, "keep_marked", expand=True)
 

@@ -18,9 +18,15 @@ PROVENANCE = "limber"
 """Name of the custom property on an Action that says how it was made (JSON)."""
 
 ROOT = "root"
-INBETWEEN, COMPLETE, REFINE = "inbetween", "complete", "refine"
-TASKS = (INBETWEEN, COMPLETE, REFINE)
-NAMES = {INBETWEEN: "In-between", COMPLETE: "Complete", REFINE: "Refine"}
+INBETWEEN, COMPLETE, REFINE, EDIT, GENERATE = "inbetween", "complete", "refine", "edit", "text"
+TASKS = (INBETWEEN, COMPLETE, REFINE, EDIT, GENERATE)
+NAMES = {
+    INBETWEEN: "In-between",
+    COMPLETE: "Complete",
+    REFINE: "Refine",
+    EDIT: "Edit Joints",
+    GENERATE: "Generate",
+}
 """What people read."""
 
 
@@ -33,12 +39,14 @@ class Plan:
         keep: ``"ALL"`` keys or the ``"SELECTED"`` ones; the other tasks know ``"NONE"`` besides.
         seed, variations, system, bundle: as in the request.
         known: what an earlier result knew (:func:`known_to_json`); None: what is keyed.
-        texts: ``[[text, start, stop], ...]``.
+        texts: ``[[text, start, stop], ...]`` by scene frames, ``stop`` exclusive.
         task: one of ``TASKS``.
         bones: complete, refine: the bones that it is about; empty: all.
         gap: complete: only where bones have no key for more than so many frames; 0: wherever asked.
         confidence: refine: how far the present motion is trusted, 0 to 1.
         scope: complete, refine: what an earlier result changed, frames by bone (:func:`runs`).
+        heading: generate: degrees to the left of Blender's front, which is -Y.
+        place: generate: where it begins, canonical metres (y up); None: at the start frame's pose, which stays.
     """
 
     start: int
@@ -55,6 +63,8 @@ class Plan:
     gap: int = 0
     confidence: float = 0.5
     scope: dict[str, list[list[int]]] | None = None
+    heading: float = 0.0
+    place: tuple[float, float, float] | None = None
 
 
 # -- masks as text -------------------------------------------------------------------------------------
@@ -108,7 +118,9 @@ def frame_range(obj: bpy.types.Object, scene: bpy.types.Scene, settings: Any) ->
     return scene.frame_start, scene.frame_end
 
 
-def from_settings(obj: bpy.types.Object, scene: bpy.types.Scene, settings: Any, task: str = INBETWEEN) -> Plan:
+def from_settings(
+    obj: bpy.types.Object, scene: bpy.types.Scene, settings: Any, task: str = INBETWEEN
+) -> Plan:
     """The plan that the panel shows.
 
     Raises:
@@ -122,14 +134,34 @@ def from_settings(obj: bpy.types.Object, scene: bpy.types.Scene, settings: Any, 
                 settings.bundle)  # fmt: skip
     if task == INBETWEEN:
         return plan
+    if task == GENERATE:
+        place = cursor(scene) if settings.begin == "CURSOR" else None
+        return replace(plan, task=task, keep="NONE", texts=spans(settings.prompt, start, end),
+                       heading=float(np.degrees(settings.heading)), place=place)  # fmt: skip
     complete = task == COMPLETE
     gaps = complete and settings.missing == "GAPS"
-    some = settings.bones == "SELECTED" if not complete else not gaps
+    some = task == EDIT or (settings.bones == "SELECTED" if not complete else not gaps)
     bones = selection.selected_bones(obj) if some else ()
     if some and not bones:
         raise InvalidRequestError("bones", "none is selected", "Select bones in Pose Mode.")
     return replace(plan, task=task, keep=settings.keep_marked, bones=bones,
+                   texts=spans(settings.prompt, start, end) if task == EDIT else [],
                    gap=settings.gap if gaps else 0, confidence=settings.trust)  # fmt: skip
+
+
+def spans(prompt: str, start: int, end: int) -> list[list[Any]]:
+    """Prompts, separated by semicolons, that share the frames ``start`` to ``end`` evenly."""
+    said = [part.strip() for part in prompt.split(";") if part.strip()]
+    edges = np.linspace(start, end + 1, len(said) + 1).round().astype(int).tolist()
+    return [[text, a, b] for text, a, b in zip(said, edges[:-1], edges[1:], strict=True)]
+
+
+def cursor(scene: bpy.types.Scene) -> tuple[float, float, float]:
+    """The 3D cursor in canonical metres, y up."""
+    units = scene.unit_settings
+    unit = 1.0 if units.system == "NONE" else float(units.scale_length)
+    x, y, z = (unit * float(v) for v in scene.cursor.location)
+    return x, z, -y
 
 
 def read_provenance(action: bpy.types.Action) -> dict[str, Any]:
@@ -143,7 +175,9 @@ def read_provenance(action: bpy.types.Action) -> dict[str, Any]:
     except KeyError:
         raise InvalidRequestError("action", f"{action.name} was not made by Limber") from None
     except (TypeError, ValueError):
-        raise InvalidRequestError("action", f"what {action.name} says about its making cannot be read") from None
+        raise InvalidRequestError(
+            "action", f"what {action.name} says about its making cannot be read"
+        ) from None
     if not isinstance(made, dict):
         raise InvalidRequestError("action", f"what {action.name} says about its making cannot be read")
     return made
@@ -169,10 +203,18 @@ def from_action(obj: bpy.types.Object) -> Plan:
         if made["task"] == INBETWEEN:
             return plan
         return replace(plan, task=str(made["task"]), keep="NONE", confidence=float(made["confidence"]),
-                       scope=_frames_by_name(made["scope"]))  # fmt: skip
+                       scope=_frames_by_name(made["scope"]), **_placing(made))  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         problem = f"what {action.name} says about its making is incomplete ({error})"
         raise InvalidRequestError("action", problem) from None
+
+
+def _placing(made: dict[str, Any]) -> dict[str, Any]:
+    """Where a generated motion began; nothing for the other tasks."""
+    if made["task"] != GENERATE:
+        return {}
+    place = made["place"]
+    return {"heading": float(made["heading"]), "place": None if place is None else tuple(map(float, place))}
 
 
 def _frames_by_name(found: Any) -> dict[str, list[list[int]]]:

@@ -24,6 +24,12 @@ TASKS = (
     ("inbetween", "In-between", "Fill the motion between key poses. Every key stays exactly as it is"),
     ("complete", "Complete", "Fill what is missing of a captured motion: some bones over some frames"),
     ("refine", "Refine", "Clean a captured motion: jitter, noise, sliding feet"),
+    ("edit", "Edit Joints", "Let the selected bones do something else over some frames"),
+    ("text", "Generate", "Make motion that does what is said"),
+)
+BEGINNINGS = (
+    ("CURSOR", "3D Cursor", "Begin at the 3D cursor, facing the heading below"),
+    ("POSE", "Pose", "Go on from the pose at the range's first frame, which stays as it is"),
 )
 MISSING = (
     ("BONES", "Selected", "The selected bones are missing over the whole range, whatever their keys say"),
@@ -62,6 +68,14 @@ class LimberSettings(bpy.types.PropertyGroup):
     trust: bpy.props.FloatProperty(
         name="Trust", default=0.5, min=0.05, max=0.95, subtype="FACTOR",
         description="How far the captured motion is trusted: the more, the less it changes",
+    )  # fmt: skip
+    prompt: bpy.props.StringProperty(
+        name="Prompt", description="What is done, in English; several prompts, separated by semicolons, share the range"
+    )
+    begin: bpy.props.EnumProperty(name="Begin", items=BEGINNINGS, description="Where generated motion begins")
+    heading: bpy.props.FloatProperty(
+        name="Heading", subtype="ANGLE", default=0.0,
+        description="Which way generated motion begins to face, to the left of the front view",
     )  # fmt: skip
     keep_marked: bpy.props.EnumProperty(
         name="Keep Keys", items=MARKED, description="Which keys among what is asked for stay as they are"

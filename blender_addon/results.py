@@ -19,7 +19,9 @@ Read: TypeAlias = Collected | Captured
 """What was read: keyed poses, or captured motion."""
 
 UNDO_MESSAGES = {task: f"Limber: {name.lower()}" for task, name in plans.NAMES.items()}
-CHANGED = "Keys were changed during the run. This goes through the earlier ones; the original Action has yours"
+CHANGED = (
+    "Keys were changed during the run. This goes through the earlier ones; the original Action has yours"
+)
 
 
 def write(
@@ -162,6 +164,8 @@ def _provenance(collected: Read, answers: Answers, n: int, original: str, slot: 
     more: dict[str, Any] = {}
     if isinstance(collected, Captured):
         more = {"scope": collected.scope_json(), "confidence": plan.confidence}
+    if plan.task == plans.GENERATE:
+        more |= {"heading": plan.heading, "place": plan.place}
     return more | {
         "task": plan.task, "variation": n, "variations": plan.variations, "seed": plan.seed,
         "system": report.get("system", plan.system), "bundle": report.get("bundle", plan.bundle),
@@ -230,6 +234,8 @@ def made_by(report: dict[str, Any]) -> str:
 
 def remark(report: dict[str, Any], task: str = plans.INBETWEEN) -> str:
     """What to know about the result; "" where there is nothing."""
+    if report.get("prompts"):
+        return " ".join(_judged(prompt) for prompt in report["prompts"] if prompt)
     if report.get("system") != "interpolation":
         return ""
     if task == plans.REFINE:
@@ -237,3 +243,9 @@ def remark(report: dict[str, Any], task: str = plans.INBETWEEN) -> str:
     if task == plans.COMPLETE:
         return "Plain interpolation, no model: no trained weights for this were used"
     return "Plain interpolation, no model: there are no trained weights beside the backend"
+
+
+def _judged(prompt: dict[str, Any]) -> str:
+    """How near a prompt is to what the model knows, and what it knows beside it."""
+    line = f"\u201c{prompt['text']}\u201d is {prompt['level']}."
+    return line if prompt["level"] == "known" else f"{line} It knows: {'; '.join(prompt['nearest'])}."

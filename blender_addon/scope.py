@@ -80,6 +80,8 @@ def find(obj: Any, plan: Plan, bone_map: BoneMap, fps: float) -> Scope:
         InvalidRequestError: there is no motion in the range, no bone with a role, no gap, or nothing
             but kept keys.
     """
+    if plan.task == plans.GENERATE:
+        return _whole(obj, plan, bone_map)
     motion = _motion(obj)
     start, end, first, last = _span(motion, plan, fps)
     roles = _roles(obj, plan, bone_map, start, end)
@@ -108,6 +110,19 @@ def find(obj: Any, plan: Plan, bone_map: BoneMap, fps: float) -> Scope:
         raise _nothing(plan)
     joints = _joints(bone_map, masks, first, last)
     return Scope(first, last, start, end, motion, masks, joints, root, carried, plan.bones)
+
+
+def _whole(obj: Any, plan: Plan, bone_map: BoneMap) -> Scope:
+    """Every bone with a role and the root over the whole range; at a pose to begin with, from the frame after."""
+    first, last = plan.start, plan.end
+    mask = np.ones(last - first + 1, bool)
+    mask[0] = plan.place is not None
+    masks = {bone: mask.copy() for control, found in _roles(obj, plan, bone_map, first, last).items()
+             for bone in _written(bone_map, control, found)}  # fmt: skip
+    carried = carrier(obj, bone_map.bones["pelvis"][0])
+    root = mask.copy() if carried is not None else np.zeros_like(mask)
+    joints = _joints(bone_map, masks, first, last)
+    return Scope(first, last, first, last, (first, last), masks, joints, root, carried, ())
 
 
 def _motion(obj: Any) -> tuple[int, int]:

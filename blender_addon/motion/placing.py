@@ -1,4 +1,4 @@
-"""Generated motion put where it is wanted: moved over the ground and turned about the vertical."""
+"""Generated motion put where it is wanted: moved and turned about the vertical."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from . import rotations
 from .clip import Clip
 
 
-def placed(clip: Clip, heading: float = 0.0, place: ArrayLike = (0.0, 0.0)) -> Clip:
+def placed(clip: Clip, heading: float = 0.0, place: ArrayLike = (0.0, 0.0, 0.0)) -> Clip:
     """The motion turned about y and moved, as if the world's origin were there.
 
     Args:
         clip: any clip in which y is up.
         heading: radians; 0 faces as before (+Z of generated motion), positive turns left.
-        place: x and z that are added, metres.
+        place: what is added to every place, metres.
     """
     turn = np.array([np.cos(heading / 2), 0.0, np.sin(heading / 2), 0.0])
-    x, z = np.asarray(place, float)
     turned = clip.rotations.copy()
     turned[:, 0] = rotations.multiply(np.broadcast_to(turn, turned[:, 0].shape), turned[:, 0])
-    root = rotations.rotate(np.broadcast_to(turn, (len(clip), 4)), clip.root_positions) + np.array(
-        [x, 0.0, z]
+    root = rotations.rotate(np.broadcast_to(turn, (len(clip), 4)), clip.root_positions) + np.asarray(
+        place, float
     )
     return replace(clip, rotations=turned, root_positions=root)

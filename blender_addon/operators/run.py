@@ -85,6 +85,23 @@ class LIMBER_OT_refine(_Task, bpy.types.Operator):
     task = plans.REFINE
 
 
+class LIMBER_OT_edit(_Task, bpy.types.Operator):
+    """Let the selected bones do something else over the range. Every other bone and frame stays exactly as it
+    is, and the result is a new Action"""
+
+    bl_idname = "limber.edit"
+    bl_label = "Edit Joints"
+    task = plans.EDIT
+
+
+class LIMBER_OT_generate(_Task, bpy.types.Operator):
+    """Make motion over the range that does what the prompt says; the result is a new Action"""
+
+    bl_idname = "limber.generate"
+    bl_label = "Generate"
+    task = plans.GENERATE
+
+
 class LIMBER_OT_make_again(bpy.types.Operator):
     """Make this result once more from what is kept on its Action: the same model, seed, keys and text"""
 
@@ -162,5 +179,5 @@ class LIMBER_OT_restart_backend(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (LIMBER_OT_inbetween, LIMBER_OT_complete, LIMBER_OT_refine, LIMBER_OT_make_again, LIMBER_OT_cancel,
-           LIMBER_OT_restart_backend)  # fmt: skip
+CLASSES = (LIMBER_OT_inbetween, LIMBER_OT_complete, LIMBER_OT_refine, LIMBER_OT_edit, LIMBER_OT_generate,
+           LIMBER_OT_make_again, LIMBER_OT_cancel, LIMBER_OT_restart_backend)  # fmt: skip
