@@ -23,7 +23,7 @@ from .base import Objective, Outcome, Step
 CALIBRATION = 2**31
 """In the place of a step: the random streams of :meth:`Quantise.calibrate`."""
 WEIGHTS: Mapping[str, float] = {
-    "rotation": 2.0, "position": 6.0, "velocity": 5.0, "place": 1.0, "step": 10.0, "contact": 3.0,
+    "rotation": 2.0, "position": 6.0, "velocity": 5.0, "place": 1.0, "pace": 10.0, "contact": 3.0,
     "commitment": 0.1,
 }  # fmt: skip
 """Of the terms, all L1 but the last. The summed path alone would let a window's first frames decide it,
@@ -146,7 +146,7 @@ def errors(out: Tensor, x: features.Inputs, truth: losses.Target) -> dict[str, T
         "position": (relative.abs().mean((-1, -2)), here),
         "velocity": (step(relative).abs().mean((-1, -2)), pairs),
         "place": (difference[..., -3:].mean(-1), here),
-        "step": (step(out[..., -3:] - truth.channels[..., -3:]).abs().mean(-1), pairs),
+        "pace": (step(out[..., -3:] - truth.channels[..., -3:]).abs().mean(-1), pairs),
         "contact": ((step(p)[:, :, losses.FEET].norm(dim=-1) * truth.standing).mean(-1), pairs),
         "joints": (relative.norm(dim=-1).mean(-1), here),
         "path": ((out - truth.channels)[..., -3:].norm(dim=-1), here),
