@@ -182,7 +182,7 @@ def _all(valid: Tensor, network: Networks) -> tuple[Tensor, Tensor]:
     return rows, (rows[..., :1] > 0).expand(-1, -1, len(network.vae.layout))
 
 
-def _generated(run: Run, data: Path) -> dict[str, float]:
+def _generated(run: Run, data: Path) -> dict[str, Any]:
     """Text-to-motion on held-out captions, all rows of the cache together weighted by their windows."""
     cache = cache_file.load(data)
     network = run.average.module

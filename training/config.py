@@ -106,7 +106,8 @@ def stored(saved: Mapping[str, Any]) -> Config:
     kinds = {"architecture": Architecture, "weights": Weights, "quantiser": quantiser.Architecture,
              "masked": masked.Architecture, "vae": parts.Architecture,
              "transformer": autoregressive.Architecture}  # fmt: skip
-    return Config(**{k: kinds[k](**v) if k in kinds and v is not None else v for k, v in saved.items()})
+    values: dict[str, Any] = {k: kinds[k](**v) if k in kinds and v is not None else v for k, v in saved.items()}
+    return Config(**values)
 
 
 _OPEN = {"cmu": 0.64, "reactidle": 0.26, "kaykit": 0.05, "mesh2motion": 0.05}

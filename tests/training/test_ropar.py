@@ -106,6 +106,7 @@ def test_the_vae_learns_nothing_from_what_is_not_credible(data: Path, tmp_path: 
     x = objective.train.batch(generators(5, size=4), 24)
     limbs = torch.tensor([j for name, own in parts.PARTS.items() if name != "torso" for j in own])
     bad = torch.zeros(4, 24, 22, dtype=torch.bool)
+    assert isinstance(run.network, Networks)
     _, tokens = ropar_vae.believed(x, run.network.vae, run.config)
     for p, own in enumerate(parts.PARTS.values()):
         frames = (~tokens[:, :, p]).repeat_interleave(4, 1)[:, :24]

@@ -108,11 +108,8 @@ class Parts(Objective):
 
 def to(x: Seen, device: torch.device) -> Seen:
     """The batch on a device."""
-    moved = [
-        getattr(x, n).to(device)
-        for n in ("channels", "truth", "offsets", "valid", "confidence", "root_confidence")
-    ]
-    return Seen(*moved, x.texts)
+    return Seen(x.channels.to(device), x.truth.to(device), x.offsets.to(device), x.valid.to(device),
+                x.confidence.to(device), x.root_confidence.to(device), x.texts)  # fmt: skip
 
 
 def believed(x: Seen, vae: PartVAE, config: Config) -> tuple[Tensor, Tensor]:

@@ -165,17 +165,21 @@ def spoil(
     c = rng.uniform(0.7, 1.0, (n, len(JOINTS))).astype(np.float32)
     q, root = q.copy(), root.copy()
     for part, joints in enumerate(_PARTS):
-        where = lost[:, part]
+        where, own = lost[:, part, None], np.isin(np.arange(len(JOINTS)), joints)
         if not where.any():
             continue
-        c[np.ix_(where, joints)] = rng.uniform(0.05, 0.35, (int(where.sum()), len(joints)))
-        drift = np.radians(25) * (
+        low = rng.uniform(0.05, 0.35, c.shape)
+        drift = np.radians(17) * (
             rng.normal(size=(1, len(joints), 3)) + coloured(rng, (n, len(joints), 3), 0.9)
         )
-        moved = rotations.multiply(q[:, joints].astype(np.float64), rotations.from_axis_angle(0.7 * drift))
-        q[np.ix_(where, joints)] = moved[where].astype(np.float32)
+        moved = q.copy()
+        moved[:, joints] = rotations.multiply(
+            q[:, joints].astype(np.float64), rotations.from_axis_angle(drift)
+        )
+        c = np.where(where & own, low, c).astype(np.float32)
+        q = np.where((where & own)[..., None], moved, q)
         if part == 0:
-            root[where] += 0.1 * coloured(rng, (n, 3), 0.95)[where].astype(np.float32)
+            root = root + where * (0.1 * coloured(rng, (n, 3), 0.95)).astype(np.float32)
     return q, root, np.concatenate((c, c[:, :1]), 1)
 
 
