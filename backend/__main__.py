@@ -54,8 +54,10 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--stay", action="store_true", help="stay when standard input closes")
     serve.add_argument("--idle", type=float, default=300.0, metavar="SECONDS",
                        help="forget loaded models after this time without work (default 300)")  # fmt: skip
+    _reach_arguments(serve)
     command("models", _models, "List the installed models, what they do and their licences.")
-    command("doctor", _doctor, "Check that what Limber needs is there; say what to do where it is not.")
+    doctor = command("doctor", _doctor, "Check that what Limber needs is there; say what to do where it is not.")
+    doctor.add_argument("--port", type=_integer(0, 65535), default=0, help="also: is this port free?")
     run = command("run", _run, "Answer a saved request.")
     run.add_argument("request", type=Path, help="request .npz")
     run.add_argument("-o", "--output", type=Path, required=True, help="result .npz")
@@ -86,6 +88,21 @@ def _parser() -> argparse.ArgumentParser:
     _output_arguments(made)
     made.add_argument("--fps", type=_rate, default=30.0, help="of the file (default 30)")
     return parser
+
+
+def _reach_arguments(serve: argparse.ArgumentParser) -> None:
+    """Who else may use the backend; without these, whoever started it."""
+    serve.add_argument("--listen", default="127.0.0.1", metavar="ADDRESS",
+                       help="another address of this computer, for other computers; needs TLS")  # fmt: skip
+    serve.add_argument("--name", action="append", default=[], metavar="HOST",
+                       help="what other computers call this one, as in their https://HOST:port")  # fmt: skip
+    serve.add_argument("--certificate", type=Path, metavar="PEM", help="certificate for TLS")
+    serve.add_argument("--key", type=Path, metavar="PEM", help="its private key")
+    serve.add_argument("--token-file", type=Path, metavar="FILE", help="the token, instead of a new one each time")
+    serve.add_argument("--announce", type=Path, metavar="FILE",
+                       help="also write the first line here, readable for this user alone")  # fmt: skip
+    serve.add_argument("--linger", type=float, default=0.0, metavar="SECONDS",
+                       help="end after this time without a call, instead of with the parent")  # fmt: skip
 
 
 def _captured_arguments(parser: argparse.ArgumentParser, what: str, required: bool) -> None:
@@ -119,9 +136,11 @@ def _output_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from .server import serve
+    from .server import Reach, serve
 
-    serve(options.weights, options.port, options.stay, options.idle)
+    reach = Reach(options.listen, options.name, options.token_file, options.certificate, options.key,
+                  options.announce, options.linger)  # fmt: skip
+    serve(options.weights, options.port, options.stay, options.idle, reach)
     return 0
 
 
@@ -146,7 +165,7 @@ def _models(options: argparse.Namespace) -> int:
 def _doctor(options: argparse.Namespace) -> int:
     from .doctor import examine
 
-    findings = examine(options.weights)
+    findings = examine(options.weights, options.port)
     for finding in findings:
         print(f"{'ok     ' if finding.good else 'PROBLEM'}  {finding.what}: {finding.found}")
         if not finding.good:

@@ -9,7 +9,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,8 @@ LIBRARIES = {
 """Library -> the oldest version that will do, and the first that is not known to; as in pyproject.toml."""
 
 FREE_BYTES = 1 << 30
+TRIAL_BYTES = 1 << 20
+PACKAGE = Path(__file__).resolve().parent
 MEMORY_BYTES = 2 << 30
 
 
@@ -38,18 +40,45 @@ class Finding:
     remedy: str = ""
 
 
-def examine(weights_dirs: Sequence[Path] = ()) -> list[Finding]:
-    """Look at everything; nothing here raises for what it finds."""
+def examine(weights_dirs: Sequence[Path] = (), port: int = 0) -> list[Finding]:
+    """Look at everything; nothing here raises for what it finds.
+
+    Args:
+        weights_dirs: bundles, or folders of bundles, besides those that came along.
+        port: one that has to be free; 0 for any.
+    """
     findings = [_python(), *_libraries()]
     if all(finding.good for finding in findings):
-        findings += [_compute(), *_models(weights_dirs)]
-    return [*findings, _disk(), *_memory(), _loopback()]
+        findings += _refused(_compute)
+    if all(finding.good for finding in findings):
+        findings += _refused(lambda: _models(weights_dirs))
+    return [*findings, *_disk(), *_memory(), _loopback(port)]
+
+
+def _refused(look: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    """What ``look`` found, or that the system let a file vanish or be refused while it looked.
+
+    A virus scanner shows in this way: a library is installed, and a file of it is not there, may not
+    be read, or may not be loaded.
+    """
+    try:
+        return list(look())
+    except (OSError, ImportError) as error:
+        name = getattr(error, "filename", None) or getattr(error, "path", None) or ""
+        found = f"a file is gone or refused{f' ({name})' if name else ''}: {error}"
+        return [Finding("Files", found, False, f"A virus scanner may have taken it, or a program holds it. Allow "
+                        f"{sys.prefix} and {PACKAGE} there, then press Repair in the preferences.")]  # fmt: skip
 
 
 def _python() -> Finding:
-    good = sys.version_info >= (3, 11)
+    good = (3, 11) <= sys.version_info < (3, 15) and sys.maxsize > 2**32
     found = f"{platform.python_version()} in {sys.prefix}"
-    return Finding("Python", found, good, "Use Python 3.11 or newer.")
+    return Finding(
+        "Python",
+        found,
+        good,
+        "Use a 64-bit Python 3.11 or 3.12: press Set Up in Limber's preferences, or install one.",
+    )
 
 
 def _libraries() -> Iterator[Finding]:
@@ -71,14 +100,16 @@ def requirement(name: str) -> str:
     return f"{name}>={oldest}" + (f",<{first_unknown}" if first_unknown else "")
 
 
-def _compute() -> Finding:
+def _compute() -> Iterator[Finding]:
     import torch
 
     where = f"{os.cpu_count()} processors, {platform.machine()}"
     if torch.cuda.is_available():
         where += f", {torch.cuda.get_device_name()} (models run on the processor all the same)"
     total = float(torch.ones(64, 64).mm(torch.ones(64, 64)).sum())
-    return Finding("Computing", where, total == 64.0**3, "torch computes wrongly: install it again.")
+    yield Finding(
+        "Computing", where, total == 64.0**3, "torch computes wrongly: press Repair in the preferences."
+    )
 
 
 def _models(weights_dirs: Sequence[Path]) -> Iterator[Finding]:
@@ -121,11 +152,21 @@ def _trial(name: str, folder: Path) -> Finding:
     return Finding(f"Trial of {name}", found, change == 0, "Please report this.")
 
 
-def _disk() -> Finding:
-    folder = tempfile.gettempdir()
-    free = shutil.disk_usage(folder).free
-    return Finding("Disk", f"{free / 2**30:.1f} GB free for temporary files in {folder}", free >= FREE_BYTES,
-                   "Free a gigabyte, or point TMPDIR to another disk.")  # fmt: skip
+def _disk() -> Iterator[Finding]:
+    """Room for temporary files, and that one can really be written: a quota is no free space."""
+    folder = os.environ.get("TMPDIR", "the system's folder")
+    try:
+        folder = tempfile.gettempdir()
+        free = shutil.disk_usage(folder).free
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(TRIAL_BYTES))
+            file.flush()
+    except OSError as error:
+        yield Finding("Disk", f"nothing can be written in {folder} ({error.strerror or error})", False,
+                      "Free some space there, or point TMPDIR (Windows: TEMP) to another folder.")  # fmt: skip
+        return
+    yield Finding("Disk", f"{free / 2**30:.1f} GB free for temporary files in {folder}", free >= FREE_BYTES,
+                  "Free a gigabyte, or point TMPDIR to another disk.")  # fmt: skip
 
 
 def _memory() -> Iterator[Finding]:
@@ -136,11 +177,11 @@ def _memory() -> Iterator[Finding]:
     yield Finding("Memory", f"{size / 2**30:.1f} GB", size >= MEMORY_BYTES, "Limber needs 2 GB.")
 
 
-def _loopback() -> Finding:
+def _loopback(wanted: int = 0) -> Finding:
     """Whether a program can reach another on 127.0.0.1, as Blender has to reach the backend."""
     remedy = "A firewall or proxy blocks 127.0.0.1: allow Python to talk to this computer itself."
     try:
-        with socket.create_server(("127.0.0.1", 0)) as server:
+        with socket.create_server(("127.0.0.1", wanted), reuse_port=False) as server:
             port = server.getsockname()[1]
             with socket.create_connection(("127.0.0.1", port), timeout=3) as here:
                 there, _ = server.accept()
@@ -149,5 +190,9 @@ def _loopback() -> Finding:
                     there.settimeout(3)
                     good = there.recv(16) == b"limber"
     except OSError as error:
-        return Finding("Loopback", f"127.0.0.1 cannot be used ({error})", False, remedy)
+        if wanted:
+            remedy = "Another program has it, or it may not be used: leave --port out, or choose another."
+        return Finding(
+            "Loopback", f"127.0.0.1{f':{wanted}' if wanted else ''} cannot be used ({error})", False, remedy
+        )
     return Finding("Loopback", f"127.0.0.1 works (tried port {port})", good, remedy)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import json
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -31,9 +31,15 @@ class Guard:
         app: what is guarded.
         token: what ``Authorization: Bearer ...`` has to hold.
         max_bytes: largest body; a longer one is refused before it is read.
+        names: what callers may call this computer, besides 127.0.0.1 and localhost.
+
+    Attributes:
+        last_call: ``time.monotonic()`` of the last call that showed the token.
     """
 
-    def __init__(self, app: App, token: str, max_bytes: int) -> None:
+    def __init__(self, app: App, token: str, max_bytes: int, names: Sequence[str] = ()) -> None:
+        self.last_call = time.monotonic()
+        self._names = ("127.0.0.1", "localhost", *(name.lower() for name in names))
         self._app, self._expected, self._max_bytes = app, f"Bearer {token}".encode(), max_bytes
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -60,13 +66,14 @@ class Guard:
 
     def _refusal(self, headers: dict[bytes, bytes], port: int) -> tuple[int, dict[str, Any]] | None:
         host = headers.get(b"host", b"").decode("latin-1").lower()
-        if host not in (f"127.0.0.1:{port}", f"localhost:{port}"):
+        if host not in [f"{name}:{port}" for name in self._names]:
             return 400, error_body("Host", f"{host!r} is not this server", f"Ask 127.0.0.1:{port}.")
         if b"origin" in headers:
             return 400, error_body("Origin", "web pages are not served", "Use Limber's add-on.")
         if not hmac.compare_digest(headers.get(b"authorization", b""), self._expected):
             return 401, error_body("Authorization", "the token is missing or wrong",
                                    "Send 'Bearer ' and the token of the server's first line.")  # fmt: skip
+        self.last_call = time.monotonic()
         length = headers.get(b"content-length", b"0")
         if not length.isdigit():
             return 400, error_body("Content-Length", "not a number")

@@ -1,4 +1,4 @@
-"""The server: requests in, jobs, results out; HTTP on 127.0.0.1 and nowhere else.
+"""The server: requests in, jobs, results out; HTTP on 127.0.0.1, and nowhere else unless told so.
 
 The first line on standard output is JSON: version, protocol, port and token. Everything else is
 said on standard error. The process ends when its standard input closes, which is what happens
@@ -12,11 +12,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,11 +137,12 @@ def create_app(backend: Backend) -> FastAPI:
     return app
 
 
-def listen(port: int = 0) -> socket.socket:
-    """A listening socket on 127.0.0.1.
+def listen(port: int = 0, host: str = HOST) -> socket.socket:
+    """A listening socket, on 127.0.0.1 if nothing else is said.
 
     Args:
         port: 0 lets the system pick a free one.
+        host: an address of this computer.
 
     Raises:
         BackendError: the port is taken or may not be used.
@@ -147,13 +151,62 @@ def listen(port: int = 0) -> socket.socket:
     if os.name == "posix":  # elsewhere the option would let two servers share the port
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((HOST, port))
+        listening.bind((host, port))
         listening.listen(128)
     except (OSError, OverflowError) as error:
         listening.close()
-        problem = f"port {port} cannot be used ({error})"
+        problem = f"port {port} of {host} cannot be used ({error})"
         raise BackendError(f"{problem}. Leave --port out, or choose another.") from error
     return listening
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Who may reach the server, and how; by default only programs of this computer that were told the token.
+
+    Attributes:
+        host: address to listen on.
+        names: what callers may call this computer, besides 127.0.0.1 and localhost.
+        token_file: file that holds the token; None makes a new one.
+        certificate, key: files for TLS; without them no other computer is let in.
+        announce: file that receives the first line, readable for this user alone.
+        linger: seconds without a call after which it ends; 0: never.
+    """
+
+    host: str = HOST
+    names: Sequence[str] = ()
+    token_file: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    announce: Path | None = None
+    linger: float = 0.0
+
+    def check(self) -> None:
+        """Raises BackendError where another computer would be talked to in the clear."""
+        if (self.certificate is None) != (self.key is None):
+            raise BackendError("--certificate and --key belong together: give both.")
+        if not self.host.startswith("127.") and self.certificate is None:
+            raise BackendError(f"--listen {self.host} would send motion and token over the network unprotected. Give "
+                               "--certificate and --key, or use an SSH tunnel to 127.0.0.1.")  # fmt: skip
+        for path in (self.certificate, self.key):
+            if path is not None and not path.is_file():
+                raise BackendError(f"{path} is not a file.")
+
+    def token(self) -> str:
+        """The token to be shown. Raises BackendError where the file holds none that is fit."""
+        if self.token_file is None:
+            return secrets.token_urlsafe(32)
+        try:
+            token = self.token_file.read_text(encoding="ascii").strip()
+            shared = os.name == "posix" and self.token_file.stat().st_mode & 0o077
+        except (OSError, UnicodeDecodeError) as error:
+            raise BackendError(f"{self.token_file} cannot be read ({error}).") from error
+        if shared:
+            raise BackendError(f"{self.token_file} can be read by others. Run: chmod 600 {self.token_file}")
+        if not re.fullmatch(r"[A-Za-z0-9_-]{32,512}", token):
+            raise BackendError(f"{self.token_file} must hold 32 letters, digits, '-' or '_' or more. Make one with: "
+                               "python -c 'import secrets; print(secrets.token_urlsafe(32))'")  # fmt: skip
+        return token
 
 
 def serve(
@@ -161,35 +214,71 @@ def serve(
     port: int = 0,
     stay: bool = False,
     idle_seconds: float = 300,
+    reach: Reach | None = None,
 ) -> None:
     """Serve until standard input closes (unless ``stay``) or the process is told to end.
 
     Raises:
-        BackendError: the port cannot be used.
+        BackendError: the port, the token or a certificate cannot be used.
     """
     # 1. a port, before anything slow
-    listening = listen(port)
-    token = secrets.token_urlsafe(32)
+    reach = reach or Reach()
+    reach.check()
+    token = reach.token()
+    listening = listen(port, reach.host)
     # 2. queue and interface
     backend = Backend(weights_dirs, idle_seconds)
-    guarded = Guard(create_app(backend), token, MAX_BODY)
+    guarded = Guard(create_app(backend), token, MAX_BODY, (reach.host, *reach.names))
+    key = None if reach.key is None else str(reach.key)
     config = uvicorn.Config(guarded, log_level="warning", access_log=False, lifespan="off",
-                            server_header=False, timeout_graceful_shutdown=1, ws="none")  # fmt: skip
+                            server_header=False, timeout_graceful_shutdown=1, ws="none",
+                            ssl_certfile=reach.certificate, ssl_keyfile=key)  # fmt: skip
     server = uvicorn.Server(config)
     # 3. say where; the socket listens already, so a client that is quicker than us only waits
     hello = {"limber": __version__, "protocol": PROTOCOL, "port": listening.getsockname()[1], "token": token}
+    if reach.announce is not None:
+        _announce(reach.announce, hello)
     print(json.dumps(hello), flush=True)
-    # 4. until the parent is gone
-    if not stay:
+    # 4. until the parent is gone, or nobody has called for a while
+    if reach.linger > 0:
+        watch, arguments = _end_when_lonely, (server, guarded, backend.jobs, reach.linger)
+        threading.Thread(target=watch, args=arguments, name="limber-linger", daemon=True).start()
+    elif not stay:
         threading.Thread(target=_end_with_parent, args=(server,), name="limber-parent", daemon=True).start()
     try:
         server.run(sockets=[listening])
     finally:
         ended = backend.jobs.close()
         listening.close()
+        if reach.announce is not None:
+            _withdraw(reach.announce, token)
     if not ended:  # a step that does not come back must not keep the process alive
         sys.stderr.flush()
         os._exit(0)
+
+
+def _announce(file: Path, hello: dict[str, Any]) -> None:
+    """Write the first line where other programs of this user look for it, whole and for nobody else."""
+    fresh = file.with_name(f"{file.name}.{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        json.dump(hello, out)
+    fresh.replace(file)
+
+
+def _withdraw(file: Path, token: str) -> None:
+    """Take the announcement away, unless it is another server's by now."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        if json.loads(file.read_text(encoding="utf-8"))["token"] == token:
+            file.unlink()
+
+
+def _end_when_lonely(server: uvicorn.Server, guard: Guard, jobs: Jobs, seconds: float) -> None:
+    while not server.should_exit:
+        time.sleep(min(1.0, seconds / 4))
+        counts = jobs.counts()
+        if time.monotonic() - guard.last_call > seconds and not counts["running"] + counts["queued"]:
+            server.should_exit = True
 
 
 def _end_with_parent(server: uvicorn.Server) -> None:

@@ -35,10 +35,15 @@ class Doctor(Work):
         """Its own exit code only says whether it found something; its lines say what."""
         self.doing, self.fraction = "Looking at everything", 0.5
         if not self.python.is_file():
-            raise BackendError(f"There is no Python at {self.python}. Press Set Up, or choose an existing Python.")
-        command = [str(self.python), "-m", "backend", "doctor", *process.weights_arguments()]
+            raise BackendError(
+                f"There is no Python at {self.python}. Press Set Up, or choose an existing Python."
+            )
         try:
-            self.run(command, child_environment(self.source))
+            self.run(
+                self.python,
+                ["backend", "doctor", *process.weights_arguments()],
+                child_environment(self.source),
+            )
             self.doing = "Everything is there"
         except BackendError:
             if not any(line.startswith("PROBLEM") for line in self.lines):
@@ -70,12 +75,8 @@ def plan(repair: bool = False) -> Plan:
     )
 
 
-def begin(work: Work) -> set[str]:
-    """Start work; in background mode wait for it.
-
-    Raises:
-        RuntimeError: in background mode, where it failed.
-    """
+def begin(operator: bpy.types.Operator, work: Work) -> set[str]:
+    """Start work; in background mode wait for it, and report how it ended."""
     global _now  # noqa: PLW0603  one set-up at a time
     _now = work
     work.start()
@@ -86,7 +87,8 @@ def begin(work: Work) -> set[str]:
     work.join()
     _finished(work)
     if work.problem:
-        raise RuntimeError(work.problem)
+        operator.report({"ERROR"}, work.problem)
+        return {"CANCELLED"}
     return {"FINISHED"}
 
 
@@ -162,9 +164,9 @@ class LIMBER_OT_set_up(_Idle, bpy.types.Operator):
         global _repairing  # noqa: PLW0603  the Install button that follows knows nothing of the button before
         if not self.confirmed:
             _repairing = self.repair
-            return begin(Look(plan()))
+            return begin(self, Look(plan()))
         _stop_backend()
-        return begin(SetUp(plan(self.repair or _repairing)))
+        return begin(self, SetUp(plan(self.repair or _repairing)))
 
 
 _repairing = False
@@ -205,7 +207,7 @@ class LIMBER_OT_remove_environment(_Idle, bpy.types.Operator):
         """End the backend, then delete."""
         del context
         _stop_backend()
-        return begin(Remove(plan().environment))
+        return begin(self, Remove(plan().environment))
 
 
 class LIMBER_OT_try_python(_Idle, bpy.types.Operator):
@@ -221,8 +223,9 @@ class LIMBER_OT_try_python(_Idle, bpy.types.Operator):
         try:
             python = process.find_python(settings.python, settings.environment)
         except BackendError as error:
-            raise RuntimeError(str(error)) from error
-        return begin(Try(python, process.source_folder()))
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return begin(self, Try(python, process.source_folder()))
 
 
 class LIMBER_OT_doctor(_Idle, bpy.types.Operator):
@@ -239,7 +242,7 @@ class LIMBER_OT_doctor(_Idle, bpy.types.Operator):
             python = process.find_python(settings.python, settings.environment)
         except BackendError:
             python = environment_python(plan().environment)  # its absence is what the doctor then says
-        return begin(Doctor(python, process.source_folder()))
+        return begin(self, Doctor(python, process.source_folder()))
 
 
 class LIMBER_OT_add_bundle(bpy.types.Operator):

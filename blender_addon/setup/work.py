@@ -35,6 +35,19 @@ BIG = 20 << 20
 SPARE = 200 << 20
 LOOK_SECONDS = 0.25
 
+_LEASH = """
+import os, runpy, sys, threading
+def end_with_parent():
+    while os.read(0, 4096):
+        pass
+    os._exit(130)
+threading.Thread(target=end_with_parent, daemon=True).start()
+sys.argv = sys.argv[1:]
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
+"""Runs a module and ends when standard input closes: pip must not go on writing into an environment when
+Blender was killed and a next one sets it up again."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -124,20 +137,30 @@ class Work:
         if self.cancelled.is_set():
             raise JobCancelled("cancelled")
 
-    def run(self, command: Sequence[str | Path], variables: Mapping[str, str], watch: Any = None) -> None:
-        """Run a program to its end, calling ``watch()`` all the while.
+    def _empty(self, environment: Path) -> None:
+        """Delete everything but the mark, which goes last, so that what was broken off can be repeated."""
+        for path in environment.iterdir():
+            self.check()
+            if path.name != MARK:
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+    def run(
+        self, python: Path, module: Sequence[str | Path], variables: Mapping[str, str], watch: Any = None
+    ) -> None:
+        """Run a module of a Python to its end, calling ``watch()`` all the while.
 
         Raises:
             BackendError: it failed; in plain words where the reason is known.
             JobCancelled: it was ended.
         """
         self.check()
+        command = [str(python), "-c", _LEASH, *map(str, module)]
         try:
-            process = subprocess.Popen([str(part) for part in command], env=dict(variables), shell=False,
-                                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            process = subprocess.Popen(command, env=dict(variables), shell=False,
+                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                        creationflags=pythons.no_window())  # fmt: skip
         except OSError as error:
-            raise BackendError(explain(f"{command[0]}: {error}")) from error
+            raise BackendError(explain(f"{python}: {error}")) from error
         said: deque[str] = deque(maxlen=60)
         reader = threading.Thread(
             target=self._read, args=(process.stdout, said), name="limber-setup-read", daemon=True
@@ -157,6 +180,8 @@ class Work:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
+            if process.stdin is not None:
+                process.stdin.close()
             reader.join(2)
         if process.returncode:
             raise BackendError(explain("\n".join(said)))
@@ -225,8 +250,8 @@ class SetUp(Work):
         self.doing, self.fraction = "Making the environment", 0.5
         plan.environment.mkdir(parents=True, exist_ok=True)
         write_mark(plan.environment, {**done, "state": "installing"})
-        self.run([python.path, "-m", "venv", "--clear", plan.environment], _variables())
-        write_mark(plan.environment, {**done, "state": "installing"})
+        self._empty(plan.environment)
+        self.run(python.path, ["venv", plan.environment], _variables())
         inside = environment_python(plan.environment)
         if not inside.is_file():
             raise BackendError(explain(f"{inside} vanished after it was written: access is denied"))
@@ -264,7 +289,7 @@ class SetUp(Work):
             wishes, got = part / "list.txt", part / "got"
             wishes.write_text("".join(one.line for one in group), encoding="utf-8")
             command: list[str | Path] = [
-                python.path, "-m", "pip", "download", "--no-deps", "--require-hashes", "--only-binary", ":all:",
+                "pip", "download", "--no-deps", "--require-hashes", "--only-binary", ":all:",
                 "--no-cache-dir", "--no-input", "--disable-pip-version-check", "--progress-bar", "off",
                 "--dest", got, "-r", wishes,
             ]  # fmt: skip
@@ -291,7 +316,7 @@ class SetUp(Work):
             self.fraction = 0.52 + 0.42 * size / total
 
         alone = {key: value for key, value in _variables().items() if not key.upper().startswith("PIP_")}
-        self.run([inside, "-m", "pip", "install", "--no-index", "--no-deps", "--require-hashes", "--only-binary",
+        self.run(inside, ["pip", "install", "--no-index", "--no-deps", "--require-hashes", "--only-binary",
                   ":all:", "--no-cache-dir", "--no-input", "--disable-pip-version-check", "--progress-bar", "off",
                   "--find-links", wheels, "-r", wishes], {**alone, "PIP_CONFIG_FILE": os.devnull}, watch)  # fmt: skip
 
@@ -344,11 +369,7 @@ class Remove(Work):
         self.doing = "Removing the environment"
         if read_mark(self.environment) is None:
             raise BackendError(f"{self.environment} was not made by Limber (it has no {MARK}), so it stays.")
-        # The mark goes last, so that a removal that was broken off can be repeated.
-        for path in self.environment.iterdir():
-            self.check()
-            if path.name != MARK:
-                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        self._empty(self.environment)
         shutil.rmtree(self.environment)
         shutil.rmtree(f"{self.environment}.downloads", ignore_errors=True)
         self.doing, self.fraction = "Removed", 1.0
