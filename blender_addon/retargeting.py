@@ -33,6 +33,10 @@ FILES = (".bvh", ".npz")
 """Clips that are read into an open file; others are for ``limber-blender retarget`` or are imported first."""
 SLICE, PAUSE = 0.012, 0.02
 """Seconds of work a tick, and between two."""
+SHARE, MOST = 0.25, 0.2
+"""Where Blender itself needs long between two ticks (a heavy scene), work for this share of it, at most so long."""
+REDRAWN = 0.25
+"""Seconds between two drawings of the panel."""
 PIECE = 256
 """Frames that are solved at once."""
 CHECKED = 6
@@ -77,6 +81,8 @@ class Retargeting:
     failed: list[str] = field(default_factory=list)
     problem: str = ""
     gone: bool = False
+    left: float = 0.0
+    drawn: float = 0.0
     _steps: Generator[Any, None, None] | None = None
 
     # -- driving -----------------------------------------------------------------------------------
@@ -101,9 +107,12 @@ class Retargeting:
 
     def tick(self) -> float | None:
         """A slice of the work; seconds until the next one, None when the run is over."""
-        until = time.perf_counter() + SLICE
+        now = time.perf_counter()
+        gap = now - self.left - PAUSE if self.left else 0.0
+        until = now + min(max(SLICE, SHARE * gap), MOST)
         while self.state == RUNNING and time.perf_counter() < until:
             self.step()
+        self.left = time.perf_counter()
         return PAUSE if self.state == RUNNING else None
 
     def run(self) -> None:
@@ -392,7 +401,9 @@ def _tick() -> float | None:
         window = bpy.context.window or next(iter(bpy.context.window_manager.windows), None)
         with bpy.context.temp_override(window=window):
             bpy.ops.ed.undo_push(message="Retarget")
-    _redraw()
+    if again is None or run.left - run.drawn > REDRAWN:
+        run.drawn = run.left
+        _redraw()
     return again
 
 

@@ -126,6 +126,16 @@ def able_session(
         left.backend = None
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Clips and a character for batches, see :func:`.batches.make_folder`."""
+    from tests.blender_addon import batches
+
+    out = tmp_path_factory.mktemp("batch")
+    batches.make_folder(out)
+    return out
+
+
 @pytest.fixture(scope="session")
 def rigify_blend(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with Rigify's human metarig and the rig generated from it, made once."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import struct
 import subprocess
 import sys
 import threading
@@ -18,69 +17,13 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="the bpy wheel is not installed for this Python")
 
-from blender_addon import __main__, actions, armature_io, demo_rig, scene_files  # noqa: E402
+from blender_addon import __main__, actions  # noqa: E402
 from blender_addon.batch import plan, pool, sources, targets, work  # noqa: E402
-from blender_addon.motion import bone_maps, bvh, npz, retarget  # noqa: E402
+from blender_addon.motion import bone_maps, bvh  # noqa: E402
 from blender_addon.motion.clip import Clip  # noqa: E402
 from blender_addon.motion.errors import LimberError  # noqa: E402
-from blender_addon.motion.skeleton import JOINTS  # noqa: E402
 from tests.blender_addon import armatures, characters  # noqa: E402
-from tests.motion.walking import walk  # noqa: E402
-
-FRAMES = 46
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A walk as .bvh and AMASS, and a character in a .blend with an Action of its own and a prop."""
-    out = tmp_path_factory.mktemp("batch")
-    clip, _ = walk(steps=3)
-    assert len(clip) == FRAMES
-    bvh.save(out / "walk.bvh", clip)
-    npz.save_amass(out / "walk_amass.npz", clip)
-    npz.save_clip(out / "walk.npz", clip)
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-    obj = characters.make_person("Hero")
-    bpy.ops.object.mode_set(mode="EDIT")
-    prop = obj.data.edit_bones.new("prop")
-    prop.head, prop.tail = (0.5, 0, 1), (0.5, 0, 1.2)
-    root = obj.data.edit_bones.new("root")
-    root.head, root.tail = (0, 0, 0), (0, 0.2, 0)
-    obj.data.edit_bones["pelvis"].parent = root
-    bpy.ops.object.mode_set(mode="OBJECT")
-    obj.animation_data_create().action = bpy.data.actions.new("Idle")
-    obj.pose.bones["prop"].rotation_mode = "QUATERNION"
-    for frame, x in ((1, 0.0), (30, 0.5)):
-        obj.pose.bones["prop"].rotation_quaternion = (1, x, 0, 0)
-        obj.pose.bones["prop"].keyframe_insert("rotation_quaternion", frame=frame)
-    scene_files.save(out / "hero.blend", obj, 1, 30)
-    return out
-
-
-def run(folder: Path, *, source: str = "walk.bvh", options: plan.Options | None = None, out: str = "out",
-        target: str = "hero.blend") -> list[dict[str, Any]]:  # fmt: skip
-    """One unit in this process."""
-    (unit,) = plan.plan(
-        [str(folder / source)], [str(folder / target)], folder / out, options or plan.Options(check=4)
-    )
-    return work.Workshop().run(unit, lambda text: None)
-
-
-def seen_error(path: Path, armature: str = "Hero") -> float:
-    """Mean angle in degrees between the walk's limbs and a written file's, read back by nothing of the batch."""
-    clip, _ = walk(steps=3)
-    if path.suffix == ".bvh":
-        out = bvh.load(path)
-    else:
-        scene_files.open_scene(path, clip.fps)
-        obj = scene_files.choose_armature()
-        first = round(obj.animation_data.action.frame_range[0])  # Blender reads FBX one frame late
-        out = armature_io.read_clip(obj, np.arange(first, first + FRAMES))
-    rig = retarget.make_rig(out.skeleton, bone_maps.find(out.skeleton), out)
-    a = retarget.limb_directions(clip, sources.described("", clip, "auto").rig)
-    b = retarget.limb_directions(out, rig)
-    assert len(a) == len(b)
-    return float(np.degrees(np.arccos(np.clip((a * b).sum(-1), -1, 1))).mean())
+from tests.blender_addon.batches import FRAMES, run, seen_error  # noqa: E402
 
 
 @pytest.mark.parametrize("form", plan.FORMATS)
@@ -143,21 +86,6 @@ def test_the_way_is_carried_by_what_is_asked_to(folder: Path, root: str) -> None
     assert [x > 1 for x in moved] == [root == "object", root == "bone"]
 
 
-def test_the_root_of_a_rigify_rig_carries_the_way(rigify_blend: Path, folder: Path) -> None:
-    (unit,) = plan.plan([str(folder / "walk.bvh")], [f"{rigify_blend}:{demo_rig.NAME}"], folder / "rooted",
-                        plan.Options(root="bone", check=6))  # fmt: skip
-    (entry,) = work.Workshop().run(unit, lambda text: None)
-    assert entry["state"] == "done", entry
-    assert entry["place_error"] < 1e-4
-    bpy.ops.wm.open_mainfile(filepath=entry["output"])
-    bones, far = scene_files.choose_armature(demo_rig.NAME).pose.bones, {}
-    for frame in (1, FRAMES):
-        bpy.context.scene.frame_set(frame)
-        far[frame] = bones["root"].matrix.translation.copy(), bones["torso"].location.copy()
-    assert (far[FRAMES][0] - far[1][0]).length > 1
-    assert (far[FRAMES][1] - far[1][1]).length < 0.2, "torso sways on it"
-
-
 def test_no_bone_above_the_hips_is_said(folder: Path) -> None:
     (unit,) = plan.plan(
         [str(folder / "walk.bvh")], [str(folder / "walk.bvh")], folder / "o", plan.Options(root="bone")
@@ -186,179 +114,6 @@ def test_every_action_of_a_file_is_a_clip(folder: Path) -> None:
     assert all(e["state"] == "done" for e in entries), [e for e in entries if e["state"] != "done"]
     assert len({e["output"] for e in entries}) == len(entries)
     assert np.mean([e["limb_error"] for e in entries]) < 1.5
-
-
-def test_control_rigs_get_the_same_values_the_quick_way_and_the_long_one(
-    rigify_blend: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from blender_addon.batch import bulk, control_rig, convert
-
-    target = targets.open_target(plan.Place(str(rigify_blend), demo_rig.NAME), "auto")
-    (source,) = sources.read(plan.Place(str(folder / "walk.bvh")))
-    assert isinstance(source, sources.Source)
-    made = convert.convert(source, target.character.rig, plan.Options())
-    quick = bulk.channels(target.character, made, None, 1)
-    monkeypatch.setattr(control_rig, "is_free", lambda *_: False)
-    slow = bulk.channels(target.character, made, None, 1)
-    assert set(quick) == set(slow)
-    for key, values in slow.items():
-        sign = np.sign((values * quick[key]).sum()) if "quaternion" in key[0] else 1
-        np.testing.assert_allclose(sign * quick[key], values, atol=1e-6, err_msg=str(key))
-
-
-def test_a_rigify_rig_shows_the_motion_and_its_switches_are_set(rigify_blend: Path, folder: Path) -> None:
-    (unit,) = plan.plan(
-        [str(folder / "walk.bvh")],
-        [f"{rigify_blend}:{demo_rig.NAME}"],
-        folder / "rigify",
-        plan.Options(check=4),
-    )
-    (entry,) = work.Workshop().run(unit, lambda text: None)
-    assert entry["state"] == "done", entry
-    assert entry["limb_error"] < 2
-    assert entry["place_error"] < 1e-3
-    bpy.ops.wm.open_mainfile(filepath=entry["output"])
-    bpy.context.scene.frame_set(10)
-    assert scene_files.choose_armature(demo_rig.NAME).pose.bones["thigh_parent.L"]["IK_FK"] == 1.0
-
-
-def test_fingers_bend_on_a_rigify_rig_as_on_the_source(rigify_blend: Path, folder: Path) -> None:
-    """A fist on the SMPL-H hands of an AMASS take, looked at on the bones that deform."""
-    from blender_addon.batch import bulk, convert
-    from blender_addon.motion import rotations
-
-    target = targets.open_target(plan.Place(str(rigify_blend), demo_rig.NAME), "auto")
-    obj = target.character.obj
-    walked, _ = walk(steps=3)
-    source = sources.described("", with_fingers(walked), "auto")
-    made = convert.convert(source, target.character.rig, plan.Options())
-    assert len(made.fingers) == 2
-    bulk.write_action(obj, "fist", bulk.channels(target.character, made, None, 1), 1)
-    p = source.clip.positions()
-    for row in (0, 20, FRAMES - 1):
-        bpy.context.scene.frame_set(row + 1)
-        pose = obj.evaluated_get(bpy.context.evaluated_depsgraph_get()).pose.bones
-        for side in ("left", "right"):
-            names = source.rig.bone_map.fingers[f"{side}_index"]
-            for k, bone in enumerate(target.character.bone_map.fingers[f"{side}_index"][:2]):
-                a, b = (p[row, source.clip.skeleton.index(n)] for n in names[k : k + 2])
-                seen = pose[f"DEF-{bone}"]
-                way = rotations.rotate(armature_io.Y_UP, np.array(seen.tail - seen.head))
-                off = rotations.normalize(b - a) - rotations.normalize(way)
-                assert np.degrees(np.linalg.norm(off)) < 0.5
-
-
-def with_fingers(clip: Clip) -> Clip:
-    """A clip on canonical joints with three bones on both index fingers, that close more and more."""
-    from blender_addon.motion import rotations
-    from blender_addon.motion.skeleton import Skeleton
-
-    s = clip.skeleton
-    names, parents, offsets = list(s.names), s.parents.tolist(), s.offsets.tolist()
-    turned = [clip.rotations[:, j] for j in range(len(s))]
-    bend = np.linspace(0.1, 1.2, len(clip))
-    for side, sign in (("left", 1.0), ("right", -1.0)):
-        at = s.index(f"{side}_wrist")
-        for k in (1, 2, 3):
-            names.append(f"{side}_index{k}")
-            parents.append(at)
-            offsets.append([sign * (0.08 if k == 1 else 0.03), 0.0, 0.0])
-            turned.append(rotations.from_axis_angle(bend[:, None] * np.array([0.0, 0.0, -sign])))
-            at = len(names) - 1
-    skeleton = Skeleton(tuple(names), np.array(parents), np.array(offsets))
-    return Clip(skeleton, np.stack(turned, 1), clip.root_positions, clip.fps)
-
-
-def test_a_linked_character_is_overridden(folder: Path, tmp_path: Path) -> None:
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-    with bpy.data.libraries.load(str(folder / "hero.blend"), link=True) as (there, here):
-        here.objects = [name for name in there.objects if name == "Hero"]
-    bpy.context.scene.collection.objects.link(here.objects[0])
-    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
-    (unit,) = plan.plan(
-        [str(folder / "walk.bvh")], [str(tmp_path / "shot.blend")], tmp_path / "out", plan.Options(check=4)
-    )
-    (entry,) = work.Workshop().run(unit, lambda text: None)
-    assert entry["state"] == "done", entry
-    assert entry["limb_error"] < 1
-
-
-def test_an_instance_of_a_linked_collection_is_overridden(folder: Path, tmp_path: Path) -> None:
-    bpy.ops.wm.open_mainfile(filepath=str(folder / "hero.blend"))
-    made = bpy.data.collections.new("Cast")
-    made.objects.link(bpy.data.objects["Hero"])
-    bpy.context.scene.collection.children.link(made)
-    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "library.blend"))
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-    with bpy.data.libraries.load(str(tmp_path / "library.blend"), link=True) as (there, here):
-        here.collections = [name for name in there.collections if name == "Cast"]
-    empty = bpy.data.objects.new("Cast", None)
-    empty.instance_type, empty.instance_collection = "COLLECTION", here.collections[0]
-    bpy.context.scene.collection.objects.link(empty)
-    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
-    (entry,) = run(tmp_path, source=str(folder / "walk.bvh"), target="shot.blend")
-    assert entry["state"] == "done", entry
-    assert entry["limb_error"] < 1
-    before = (tmp_path / "library.blend").stat().st_mtime_ns
-    assert before < Path(entry["output"]).stat().st_mtime_ns, "the library is not written to"
-
-
-@pytest.mark.parametrize("ending", ["usda", "usdc"])
-def test_usd_characters_and_clips(folder: Path, tmp_path: Path, ending: str) -> None:
-    bpy.ops.wm.open_mainfile(filepath=run(folder)[0]["output"])
-    bpy.context.scene.frame_set(1)
-    bpy.ops.wm.usd_export(
-        filepath=str(tmp_path / f"hero.{ending}"), export_animation=True, export_armatures=True
-    )
-    (entry,) = run(tmp_path, source=str(folder / "walk.bvh"), target=f"hero.{ending}", out="onto")
-    assert entry["state"] == "done", entry
-    assert entry["limb_error"] < 1
-    (entry,) = run(tmp_path, source=f"hero.{ending}", target=str(folder / "hero.blend"), out="from",
-                   options=plan.Options(format="bvh", feet="keep", hands="keep"))  # fmt: skip
-    assert entry["state"] == "done", entry
-    assert seen_error(Path(entry["output"])) < 1, "what went through USD is the walk"
-
-
-@pytest.mark.parametrize("version", [0, 1])
-def test_vrm_files_say_which_bone_is_which(folder: Path, tmp_path: Path, version: int) -> None:
-    """Names that nobody could guess; the file's humanoid list tells."""
-    roles = {"hips": "pelvis", "spine": "spine1", "chest": "spine2", "upperChest": "spine3", "neck": "neck",
-             "head": "head"}  # fmt: skip
-    for side in ("left", "right"):
-        roles |= {f"{side}{a}": f"{side}_{b}" for a, b in (
-            ("Shoulder", "collar"), ("UpperArm", "shoulder"), ("LowerArm", "elbow"), ("Hand", "wrist"),
-            ("UpperLeg", "hip"), ("LowerLeg", "knee"), ("Foot", "ankle"), ("Toes", "foot"))}  # fmt: skip
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-    obj = characters.make_person("Avatar")
-    nodes = {f"骨{(7 * k) % 22}": joint for k, joint in enumerate(JOINTS)}
-    for name, joint in nodes.items():
-        obj.data.bones[joint].name = name
-    scene_files.save(tmp_path / "avatar.glb", obj, 1, 2)
-    _state_humanoid(tmp_path / "avatar.glb", tmp_path / "avatar.vrm", roles, nodes, version)
-    (entry,) = run(tmp_path, source=str(folder / "walk.bvh"), target="avatar.vrm")
-    assert entry["state"] == "done", entry
-    assert (entry["map"], entry["unmapped_target"]) == ("vrm", [])
-    assert entry["limb_error"] < 1
-
-
-def _state_humanoid(glb: Path, vrm: Path, roles: dict[str, str], names: dict[str, str], version: int) -> None:
-    """The same file with a VRM extension that lists humanoid bones."""
-    data = glb.read_bytes()
-    (size,) = struct.unpack_from("<I", data, 12)
-    whole = json.loads(data[20 : 20 + size])
-    joints = {names[n["name"]]: k for k, n in enumerate(whole["nodes"]) if n.get("name") in names}
-    if version == 1:
-        listed: Any = {
-            "VRMC_vrm": {"humanoid": {"humanBones": {a: {"node": joints[b]} for a, b in roles.items()}}}
-        }
-    else:
-        listed = {
-            "VRM": {"humanoid": {"humanBones": [{"bone": a, "node": joints[b]} for a, b in roles.items()]}}
-        }
-    text = json.dumps(whole | {"extensions": listed}).encode()
-    text += b" " * (-len(text) % 4)
-    body = struct.pack("<II", len(text), 0x4E4F534A) + text + data[20 + size :]
-    vrm.write_bytes(struct.pack("<III", 0x46546C67, 2, 12 + len(body)) + body)
 
 
 # -- the command ----------------------------------------------------------------------------------------

@@ -145,6 +145,15 @@ def test_between_two_steps_both_armatures_play_their_own(pair: tuple[Any, Any]) 
     assert own.use_fake_user
 
 
+def test_ticks_lead_to_the_end_and_tell_when_it_is_over(pair: tuple[Any, Any]) -> None:
+    run, ticks = begun(pair), 1
+    while run.tick() is not None:
+        ticks += 1
+    assert ticks > 1
+    assert run.state == retargeting.DONE, run.problem
+    assert run.tick() is None
+
+
 def test_the_same_curves_come_of_pieces_as_of_the_whole(pair: tuple[Any, Any], monkeypatch: Any) -> None:
     _, target = pair
     for k, bone in enumerate(target.pose.bones):
