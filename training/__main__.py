@@ -80,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
             "ropar-vae",
             "ropar-generation",
             "ropar-credible",
+            "quantiser",
         ),
     )
     c.add_argument("--data", type=Path, required=True)
@@ -183,12 +184,14 @@ def _evaluator(a: argparse.Namespace) -> int:
 
 
 def _ablate(a: argparse.Namespace) -> int:
-    from . import ablate, ablate_ropar, ablation_page, comparisons
+    from . import ablate, ablate_mogents, ablate_ropar, ablation_page, comparisons
 
     if a.table in comparisons.TABLES:
         rows = comparisons.TABLES[a.table](a.data, a.seconds, a.threads, a.precision)
     elif a.table in ablate_ropar.TABLES:
         rows = ablate_ropar.TABLES[a.table](a.data, a.steps, a.threads, a.precision)
+    elif a.table in ablate_mogents.TABLES:
+        rows = ablate_mogents.TABLES[a.table](a.data, a.steps, a.threads, a.precision)
     elif a.table in ablate.OF_ONE:
         if a.checkpoint is None:
             raise ValueError(f"{a.table}: say which trained network with --checkpoint RUN/last.pt or BUNDLE")

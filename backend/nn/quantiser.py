@@ -45,6 +45,7 @@ class Architecture:
         levels: residual levels.
         level_dropout: share of training windows that use only the first few levels.
         decay: of the codebooks' moving averages.
+        whole: one code for the whole pose instead of one a joint (for comparison).
     """
 
     width: int = 128
@@ -53,6 +54,7 @@ class Architecture:
     levels: int = 6
     level_dropout: float = 0.2
     decay: float = 0.99
+    whole: bool = False
 
 
 def order() -> list[int]:
@@ -256,12 +258,15 @@ class Quantiser(nn.Module):
         self.architecture = a
         self.register_buffer("mean", torch.zeros(TOKENS, READ))
         self.register_buffer("deviation", torch.ones(TOKENS, READ))
-        ahead = torch.tensor(order())
+        rows = 1 if a.whole else TOKENS
+        self.read_rows = TOKENS // rows  # of the map, in one of the network's
+        ahead = torch.zeros(1, dtype=torch.long) if a.whole else torch.tensor(order())
         self.register_buffer("order", ahead, persistent=False)
         self.register_buffer("back", ahead.argsort(), persistent=False)
-        self.read, self.write = nn.Linear(READ, a.width), nn.Linear(a.width, WRITE)
-        self.joint_in = nn.Parameter(0.02 * torch.randn(TOKENS, a.width))
-        self.joint_out = nn.Parameter(0.02 * torch.randn(TOKENS, a.width))
+        self.read = nn.Linear(READ * self.read_rows, a.width)
+        self.write = nn.Linear(a.width, WRITE * self.read_rows)
+        self.joint_in = nn.Parameter(0.02 * torch.randn(rows, a.width))
+        self.joint_out = nn.Parameter(0.02 * torch.randn(rows, a.width))
         blocks = lambda: nn.ModuleList(Block(a.width, 3**k) for k in range(a.depth))  # noqa: E731
         self.down = nn.ModuleList(
             nn.Conv2d(a.width, a.width, (4, 3), stride=(2, 1), padding=1) for _ in range(2)
@@ -315,7 +320,9 @@ class Quantiser(nn.Module):
         held = torch.arange(valid.shape[1], device=valid.device).minimum(valid.sum(1, keepdim=True) - 1)
         held = held.clamp(min=0)[..., None].expand(channels.shape)
         rows = (describe(channels.gather(1, held), offsets) - self.mean) / self.deviation
-        x = self.read(rows) + self.joint_in  # (B, T, 23, C)
+        x = (
+            self.read(rows.unflatten(2, (-1, self.read_rows)).flatten(3)) + self.joint_in
+        )  # (B, T, 23 or 1, C)
         x = F.pad(x, (0, 0, 0, 0, 0, -x.shape[1] % STRIDE))
         mask = token_frames(valid).flatten(1)  # (B, 4 N)
         x = x[:, :, self.order].permute(0, 3, 1, 2)  # (B, C, T, 23)
@@ -340,7 +347,8 @@ class Quantiser(nn.Module):
             x = up(x.repeat_interleave(2, 2) * mask)
             for block in blocks:  # type: ignore[union-attr]
                 x = block(x, mask)
-        rows = self.write(F.silu(x.permute(0, 2, 3, 1)[:, : valid.shape[1], self.back]))  # (B, T, 23, 6)
+        rows = self.write(F.silu(x.permute(0, 2, 3, 1)[:, : valid.shape[1], self.back]))
+        rows = rows.unflatten(-1, (self.read_rows, WRITE)).flatten(2, 3)  # (B, T, 23, 6)
         return motion(rows.float() * self.deviation[:, :WRITE] + self.mean[:, :WRITE])
 
 
