@@ -8,10 +8,8 @@ an armature end a run: what it held of Blender's data is gone then.
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,9 +26,17 @@ from .motion import retarget
 from .motion.bone_maps import BoneMap
 from .motion.clip import Clip
 from .motion.errors import InvalidRequestError, LimberError
+from .retarget_steps import (
+    Steps,
+    action_played,
+    clip_heard,
+    found_files,
+    in_thread,
+    own_animation,
+    played,
+    spread,
+)
 
-FILES = (".bvh", ".npz")
-"""Clips that are read into an open file; others are for ``limber-blender retarget`` or are imported first."""
 SLICE, PAUSE = 0.012, 0.02
 """Seconds of work a tick, and between two."""
 SHARE, MOST = 0.25, 0.2
@@ -43,7 +49,6 @@ CHECKED = 6
 RUNNING, DONE, FAILED, CANCELLED = "RUNNING", "DONE", "FAILED", "CANCELLED"
 
 T = TypeVar("T")
-Steps = Generator[float, None, T]
 
 
 @dataclass(frozen=True)
@@ -157,7 +162,7 @@ class Retargeting:
         actions.check_editable(obj)
         own = obj.animation_data.action if obj.animation_data else None
         slot = obj.animation_data.action_slot if own is not None else None
-        shown = None if own is None else whole_motion.read(obj, self.asked.target_map, _spread(own))
+        shown = None if own is None else whole_motion.read(obj, self.asked.target_map, spread(own))
         target = targets.Target(whole_motion.describe(obj, (), self.asked.target_map, shown), own)
         first = None
         for at, of, name, read in self._clips():
@@ -197,7 +202,7 @@ class Retargeting:
             lambda: convert.convert(source, character.rig, self.asked.options)
         )
         frames = np.arange(first, first + len(made.written))
-        base = yield from _own_animation(target, frames)
+        base = yield from own_animation(target, frames)
         values = yield from bulk.channels_steps(character, made, base, first, PIECE)
         action, whole = None, False
         steps = bulk.write_steps(obj, name, values, first, target.own)
@@ -212,7 +217,7 @@ class Retargeting:
             heads: list[dict[str, Any]] = []
             at = check.rows(made, CHECKED)
             for row in at:
-                with _played(obj, action, slot), frame_kept(obj, bpy.context.scene):
+                with action_played(obj, action, slot), frame_kept(obj, bpy.context.scene):
                     heads.append(check.evaluated(character, [int(row) + first]))
                 yield 0.9
             whole = True
@@ -248,14 +253,14 @@ class Retargeting:
         """An Action of an armature of the file; what it plays itself is put back after every step."""
         bone_map = self.asked.source_map
         assert bone_map is not None
-        with _heard(obj, action) as (first, last):
+        with clip_heard(obj, action) as (first, last):
             if rigify_io.is_control_rig(obj, bone_map):
                 steps = rigify_io.read_clip_steps(obj, bone_map, np.arange(first, last + 1.0))
             else:
                 steps = armature_io.read_clip_steps(obj, np.arange(first, last + 1), bone_map.names)
         while True:
             try:
-                with _heard(obj, action):
+                with clip_heard(obj, action):
                     share = next(steps)
             except StopIteration as stop:
                 clip: Clip = replace(stop.value, name=action.name)
@@ -263,96 +268,6 @@ class Retargeting:
             yield share
         rig = yield from in_thread(lambda: retarget.make_rig(clip.skeleton, bone_map, clip))
         return first, sources.Source(action.name, clip, rig)
-
-
-def found_files(path: Path) -> list[Path]:
-    """A file, or the clips of a folder.
-
-    Raises:
-        InvalidRequestError: no such files.
-    """
-    files = sorted(p for p in path.rglob("*") if p.suffix.lower() in FILES) if path.is_dir() else [path]
-    if not files or not all(p.suffix.lower() in FILES for p in files):
-        raise InvalidRequestError("path", f"{path} is no file of {', '.join(FILES)}, nor a folder of them",
-                                  "Import other files first, and choose the armature.")  # fmt: skip
-    return files
-
-
-def played(obj: Any, what: str) -> list[Any]:
-    """The Action of an armature, or those on its NLA tracks, each once."""
-    data = obj.animation_data
-    if what == "ACTION":
-        return [data.action]
-    strips = [s for t in data.nla_tracks if not t.mute for s in t.strips if not s.mute]
-    return list(dict.fromkeys(s.action for s in strips if s.action is not None))
-
-
-def in_thread(work: Callable[[], T]) -> Steps[T]:
-    """Have something done that touches nothing of Blender's; yields while it lasts.
-
-    Raises:
-        BaseException: whatever it raises.
-    """
-    box: list[tuple[bool, Any]] = []
-
-    def call() -> None:
-        try:
-            box.append((True, work()))
-        except BaseException as error:  # noqa: BLE001 - raised below, in the main thread
-            box.append((False, error))
-
-    thread = threading.Thread(target=call, daemon=True)
-    thread.start()
-    while thread.is_alive():
-        thread.join(0.004)
-        yield 0.0
-    good, value = box[0]
-    if not good:
-        raise value
-    return value
-
-
-def _own_animation(target: targets.Target, frames: np.ndarray) -> Steps[Clip | None]:
-    """:func:`.batch.work.own_animation` in steps."""
-    obj, bone_map = target.character.obj, target.character.bone_map
-    posed = any(not np.allclose(np.array(b.matrix_basis), np.eye(4), atol=1e-6) for b in obj.pose.bones)
-    if rigify_io.is_control_rig(obj, bone_map) or not (posed or actions.fcurves(obj)):
-        return None
-    return (yield from armature_io.read_clip_steps(obj, frames, bone_map.names))
-
-
-@contextmanager
-def _played(obj: Any, action: Any, slot: Any) -> Iterator[None]:
-    """Have an armature play an Action, and then what it played before."""
-    data = obj.animation_data or obj.animation_data_create()
-    before = data.action, data.action_slot, data.use_nla
-    try:
-        data.use_nla = False
-        data.action, data.action_slot = action, slot
-        yield
-    finally:
-        data.use_nla = before[2]
-        data.action = before[0]
-        if before[1] is not None:
-            data.action_slot = before[1]
-
-
-@contextmanager
-def _heard(obj: Any, action: Any) -> Iterator[tuple[int, int]]:
-    """As :func:`_played` with the slot that is the armature's; first and last whole frame."""
-    data = obj.animation_data
-    before = data.action, data.action_slot, data.use_nla
-    try:
-        yield targets.play_alone(obj, action)
-    finally:
-        data.use_nla = before[2]
-        data.action = before[0]
-        if before[1] is not None:
-            data.action_slot = before[1]
-
-
-def _spread(action: Any) -> np.ndarray:
-    return np.linspace(action.frame_range[0], action.frame_range[1], 24)
 
 
 # -- the one that runs --------------------------------------------------------------------------------
