@@ -296,7 +296,10 @@ class SetUp(Work):
             if self.plan.index:
                 command += ["--extra-index-url", self.plan.index]
             self.run(
-                command, {**_variables(), "TMPDIR": str(part), "TEMP": str(part), "TMP": str(part)}, watch
+                python.path,
+                command,
+                {**_variables(), "TMPDIR": str(part), "TEMP": str(part), "TMP": str(part)},
+                watch,
             )
             for wheel in got.glob("*.whl"):
                 wheel.replace(folder / wheel.name)
