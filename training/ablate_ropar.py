@@ -193,7 +193,7 @@ def _generated(run: Run, data: Path) -> dict[str, Any]:
 
 def measured(
     cache: Cache, generate: judged.Generate, judge: str = "report", most: int = MOTIONS
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """R@1 to 3, KID and skating of the first row of :data:`material.SETS` that has captions."""
     for name, row in material.rows(cache).items():
         asked = judged.ask(cache, row, most)

@@ -28,8 +28,8 @@ TASKS = frozenset({"text", "complete", "refine"})
 DRAWN = Sampling()
 CONTEXT = 12
 """Tokens that a stretch takes over from the one before."""
-FADE = 4
-"""Frames over which what is kept goes over into what is drawn."""
+REACH = 20
+"""Frames beside what is settled over which what is drawn is bent towards it."""
 
 
 class RoPAR(Told):
@@ -119,13 +119,12 @@ class RoPAR(Told):
             z[:, now] = autoregressive.generate(network, z[:, now], free[:, now], times[:, now], heard,
                                                 self.sampling, generators, step)  # fmt: skip
             free[:, now] = False
-        out = vae.decode(z, x.valid)
-        # 3. on the path that is known or believed; what is kept fades into what was drawn
-        believed = parts_rows(vae, kept, rows, x.base.shape[1])
-        out = torch.cat((out[..., :-3], pinned(out[..., -3:], x, believed[..., J])), -1)
-        share = features.spread(_faded(~believed).to(x.base))
-        difference = (out - x.base) * share
-        return smooth(difference, x) * (~features.known_channels(x) & (share > 0))
+        # 3. beside what is known or believed, which stays
+        settled = parts_rows(vae, kept, rows, x.base.shape[1])
+        settled = settled | torch.cat((x.rotation_known, x.root_known[..., None]), -1)
+        difference = reconciled(vae.decode(z, x.valid), x.base, settled) - x.base
+        free = ~features.spread(settled)
+        return smooth(difference * free, x) * free
 
     def _threshold(self, rows: Tensor) -> float:
         """``tau``; where nothing passes it though something was observed, what the best of it passes."""
@@ -142,30 +141,30 @@ def parts_rows(vae: parts.PartVAE, kept: Tensor, rows: Tensor, frames: int) -> T
     return out.repeat_interleave(parts.STRIDE, 1)[:, :frames]
 
 
-def pinned(path: Tensor, x: Inputs, believed: Tensor) -> Tensor:
-    """A drawn path, bent so that it passes where the root is believed to be.
+def reconciled(drawn: Tensor, base: Tensor, settled: Tensor) -> Tensor:
+    """Drawn motion that meets what is settled beside it.
 
-    The bend is linear between such frames and constant beyond; where the root is nowhere, the path begins
-    at the filling's first place, at its own height.
+    Its offset at a settled frame fades out over ``REACH`` frames, in shorter gaps over the gap: there it goes
+    from one side's offset to the other's. On the ground an offset stays beyond: a path has no place to come
+    back to. A path that is settled nowhere begins at the filling's first place.
 
     Args:
-        path: ``(B, T, 3)``; believed: ``(B, T)`` bool.
+        drawn, base: ``(B, T, 135)``; settled: ``(B, T, 23)`` bool.
     """
-    there = believed | x.root_known
-    before, after, t = features.neighbours(there)
-    off = x.base[..., -3:] - path
-    a, b = (off.gather(1, at[..., None].expand_as(off)) for at in (before, after))
-    bend = a + (b - a) * t[..., None]
-    start = (off[:, :1] * torch.tensor([1.0, 0, 1.0], dtype=path.dtype)).expand_as(off)
-    return path + torch.where(there.any(1)[:, None, None], bend, start)
-
-
-def _faded(drawn: Tensor) -> Tensor:
-    """1 where something is drawn, down to 0 over ``FADE`` frames beside it. ``(B, T, 23)`` bool -> float."""
-    before, after, _ = features.neighbours(drawn)
+    before, after, t = features.neighbours(settled)
     frames = torch.arange(drawn.shape[1])[None, :, None]
-    away = torch.minimum((frames - before).abs(), (after - frames).abs())
-    return (1 - away / (FADE + 1)).clamp(min=0) * drawn.any(1, keepdim=True)
+    there, lone = settled.any(1, keepdim=True), before == after
+    reach = torch.where(lone, REACH, (after - before).clamp(max=REACH))
+    off, out = base - drawn, drawn
+    for at, other in ((before, False), (after, True)):
+        u = ((frames - at).abs() / reach).clamp(max=1)
+        weight = (1 - u * u * (3 - 2 * u)) * there * (~lone if other else torch.ones_like(lone))
+        out = out + off.gather(1, features.spread(at)) * features.spread(weight)
+    first, last = (off.gather(1, features.spread(at)) for at in (before, after))
+    path = (drawn + first + (last - first) * features.spread(t))[..., -3:]
+    begun = drawn[..., -3:] + off[:, :1, -3:] * torch.tensor([1.0, 0.0, 1.0])
+    path = torch.where(there[..., J:], path, begun)
+    return torch.cat((out[..., :-3], path), -1)
 
 
 def spoken(texts: Sequence[TextSpan], rows: int, times: int) -> Context:

@@ -17,7 +17,7 @@ from backend.nn.autoregressive import Sampling
 from backend.nn.masked import Context, silence
 from backend.nn.ropar import RoPAR as Networks
 from backend.prompts import Prompts
-from backend.systems.ropar import RoPAR, pinned, stretches
+from backend.systems.ropar import RoPAR, reconciled, stretches
 from blender_addon.motion import constraints
 from blender_addon.motion.constraints import TextSpan
 from blender_addon.motion.skeleton import INDEX, JOINTS, MIRROR
@@ -314,24 +314,33 @@ def test_where_nothing_is_credible_the_best_of_it_is_kept() -> None:
     )
 
 
-def test_a_drawn_path_passes_where_the_root_is_believed() -> None:
-    channels, offsets, valid = motion(frames=20)
-    known = torch.zeros(2, 20, J, dtype=torch.bool)
-    root_known = torch.zeros(2, 20, dtype=torch.bool)
-    root_known[:, [4, 15]] = True
-    zeros = torch.zeros(2, 20)
-    x = features.Inputs(channels, torch.zeros(2, 20, J, 3), known, root_known, valid, zeros, zeros, offsets,
-                        torch.zeros(2, 20, J + 1), torch.zeros_like(channels))  # fmt: skip
-    path = torch.randn(2, 20, 3).cumsum(1)
-    bent = pinned(path, x, torch.zeros(2, 20, dtype=torch.bool))
-    assert torch.allclose(bent[:, [4, 15]], channels[:, [4, 15], -3:], atol=1e-5)
-    steps = (bent - path)[:, 1:] - (bent - path)[:, :-1]
+def test_what_is_drawn_meets_what_is_settled_and_is_free_far_from_it() -> None:
+    base, _, _ = motion(frames=90)
+    drawn = torch.randn(2, 90, 135, generator=torch.Generator().manual_seed(1)).cumsum(1)
+    settled = torch.zeros(2, 90, J + 1, dtype=torch.bool)
+    settled[:, [4, 15]] = True
+    out = reconciled(drawn, base, settled)
+    assert torch.allclose(out[:, [4, 15]], base[:, [4, 15]], atol=1e-4)
+    assert torch.allclose(out[:, 40:, :-3], drawn[:, 40:, :-3]), "beyond the reach"
+    path = (out - drawn)[..., -3:]
+    steps = path[:, 1:] - path[:, :-1]
     assert torch.allclose(steps[:, 4:15], steps[:, 4:5].expand(-1, 11, -1), atol=1e-4), "linear between"
-    free = pinned(
-        path, x._replace(root_known=torch.zeros_like(root_known)), torch.zeros(2, 20, dtype=torch.bool)
-    )
-    assert torch.allclose(free[:, 0, (0, 2)], channels[:, 0][:, (-3, -1)])
-    assert torch.allclose(free[..., 1], path[..., 1])
+    assert torch.allclose(path[:, 16:], path[:, 15:16].expand(-1, 74, -1), atol=1e-4), "constant beyond"
+    free = reconciled(drawn, base, torch.zeros_like(settled))
+    assert torch.equal(free[..., :-3], drawn[..., :-3])
+    assert torch.allclose(free[:, 0, [-3, -1]], base[:, 0, [-3, -1]], atol=1e-5)
+    assert torch.allclose(free[..., -2], drawn[..., -2])
+
+
+@given(st.integers(0, 2**31))
+@settings(max_examples=20, deadline=None)
+def test_a_constant_offset_in_a_short_gap_is_taken_back_whole(seed: int) -> None:
+    g = torch.Generator().manual_seed(seed)
+    base = torch.randn(1, 30, 135, generator=g)
+    drawn = base + torch.randn(1, 1, 135, generator=g)
+    settled = torch.rand(1, 30, J + 1, generator=g) < 0.6
+    settled[:, [0, -1]] = True
+    assert torch.allclose(reconciled(drawn, base, settled), base, atol=1e-4)
 
 
 def test_a_bundle_gives_the_same_system_back() -> None:
