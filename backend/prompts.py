@@ -49,7 +49,9 @@ class Prompts:
         Raises:
             WeightsError: the sentence encoder is not there.
         """
-        cosines = self.vectors.astype(np.float32) @ text.shared().embed([prompt])[0].astype(np.float32)
+        cosines = self.vectors.astype(np.float32) @ text.with_sentence(text.states(prompt))[-1].astype(
+            np.float32
+        )
         order = np.argsort(-cosines)[:NEAREST]
         best = float(cosines[order[0]])
         level = LEVELS[0 if best >= self.known else 1 if best >= self.near else 2]

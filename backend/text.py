@@ -43,6 +43,22 @@ def find() -> Path:
     return Path(next(iter(spec.submodule_search_locations))) / "model"
 
 
+def verified(folder: Path, sha256: str | None = SHA256) -> Path:
+    """The folder, its weights looked at.
+
+    Raises:
+        WeightsError: they are missing, or others.
+    """
+    weights = folder / "model.safetensors"
+    try:
+        found = hashlib.sha256(weights.read_bytes()).hexdigest()
+    except OSError as error:
+        raise WeightsError(f"{weights} cannot be read: {error}") from error
+    if sha256 is not None and found != sha256:
+        raise WeightsError(f"{weights}: SHA-256 {found}, expected {sha256}")
+    return folder
+
+
 class Encoder:
     """Turns sentences into vectors; equal whatever stands beside a sentence.
 
@@ -57,14 +73,7 @@ class Encoder:
     name = NAME
 
     def __init__(self, folder: Path | None = None, sha256: str | None = SHA256) -> None:
-        folder = folder or find()
-        weights = folder / "model.safetensors"
-        try:
-            found = hashlib.sha256(weights.read_bytes()).hexdigest()
-        except OSError as error:
-            raise WeightsError(f"{weights} cannot be read: {error}") from error
-        if sha256 is not None and found != sha256:
-            raise WeightsError(f"{weights}: SHA-256 {found}, expected {sha256}")
+        folder = verified(folder or find(), sha256)
         os.environ["HF_HUB_OFFLINE"] = "1"
         if importlib.util.find_spec("transformers") is None:
             raise WeightsError("reading sentences needs the package transformers; pip install it")
@@ -112,7 +121,7 @@ def spoken(spans: Sequence[TextSpan], rows: int, times: int, stride: int) -> Con
     spans = [s for s in spans if s.text.strip()]
     if not spans:
         return silence(rows, times)
-    vectors = [with_sentence(states) for states in shared().words([s.text for s in spans])]
+    vectors = [with_sentence(states(s.text)) for s in spans]
     seen = torch.zeros(times, sum(map(len, vectors)), dtype=torch.bool)
     column = 0
     for span, said in zip(spans, vectors, strict=True):
@@ -126,6 +135,12 @@ def with_sentence(states: np.ndarray) -> np.ndarray:
     """A sentence's words and, last, its one vector, as models are trained on. ``(words, 384) -> (words + 1, 384)``."""
     mean = states.astype(np.float32).mean(0)
     return np.concatenate((states, (mean / np.linalg.norm(mean))[None].astype(states.dtype)))
+
+
+@functools.lru_cache(256)
+def states(prompt: str) -> np.ndarray:
+    """One prompt's states (:meth:`Encoder.words`), remembered: it is read for every window, and judged."""
+    return shared().words([prompt])[0]
 
 
 @functools.cache
