@@ -121,7 +121,7 @@ class Service:
                 **entry, "family": bundle.config["family"], "licence": bundle.config["licence"],
                 "data": bundle.config["data"], "sha256": bundle.sha256, "loaded": loaded, "problem": "",
                 "systems": {k: list(v["tasks"]) for k, v in bundle.systems.items()},
-                "metrics": bundle.metrics,
+                "metrics": bundle.metrics, "bytes": (bundle.path / weights.MODEL).stat().st_size,
             })  # fmt: skip
         built_in = {name: sorted(system.tasks) for name, system in BUILT_IN.items()}
         out.append({

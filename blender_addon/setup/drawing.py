@@ -137,8 +137,22 @@ def describe(model: dict[str, Any]) -> list[str]:
     """Licence, data, size, systems with tasks, and what was measured; or what is wrong."""
     if model["problem"]:
         return [model["problem"]]
-    size = f", {gigabytes(model['bytes'])}" if model.get("bytes") else ""
+    size = f"; weights {gigabytes(model['bytes'])}" if model.get("bytes") else ""
     told = [f"Licence: {model['licence']}", f"Data: {', '.join(model['data'])}{size}"]
     told += [f"{system}: {', '.join(tasks)}" for system, tasks in model["systems"].items()]
-    measured = list(model.get("summary", []))
-    return [*told, *measured]
+    return [*told, *measured(model.get("metrics") or {})]
+
+
+def measured(metrics: dict[str, Any]) -> list[str]:
+    """The mean error over gaps of 30 frames on each held-out motion, beside plain interpolation's."""
+    told = []
+    for name, gaps in (metrics.get("inbetween") or {}).items():
+        entry = gaps.get("30") if isinstance(gaps, dict) else None
+        if not isinstance(entry, dict) or not {"model", "interpolation"} <= entry.keys():
+            continue
+        model, plain = (entry[who].get("error_cm") for who in ("model", "interpolation"))
+        if model is not None and plain is not None:
+            told.append(
+                f"In-between, 30 frames missing, {name}: {model:.1f} cm (plain interpolation {plain:.1f} cm)"
+            )
+    return told
