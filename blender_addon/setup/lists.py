@@ -1,4 +1,4 @@
-"""The hash-locked lists that came along (made by ``build_lists.py``), and which one fits a computer."""
+"""The hash-locked lists that came along (made by :mod:`make_lists`), and which one fits a computer."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def read(path: Path) -> Libraries:
     """Read a list.
 
     Raises:
-        BackendError: a line is not of the form that :mod:`build_lists` writes.
+        BackendError: a line is not of the form that :mod:`make_lists` writes.
     """
     found = []
     for line in path.read_text(encoding="utf-8").splitlines():

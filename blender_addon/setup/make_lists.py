@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the lists that "Set Up" installs from: every library with its version, SHA-256 and size.
 
-``python build_lists.py linux-x86_64-cp311-cpu`` downloads, through pip and wherever pip is told to
+``python -m blender_addon.setup.make_lists linux-x86_64-cp311-cpu`` downloads, through pip and wherever pip is told to
 look, what ``pyproject.toml`` depends on, and writes ``blender_addon/setup/lists/<target>.txt``. A
 target is ``<system>-<machine>-<python>-<torch>``; torch is ``cpu``, ``cuda`` or ``mps`` and only
 names what the index gave: which build that is depends on where pip looks.
@@ -23,7 +23,7 @@ import tomllib
 import zipfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parents[2]
 LISTS = ROOT / "blender_addon" / "setup" / "lists"
 TARGET = re.compile(r"(linux|windows|macos)-(x86_64|amd64|arm64|aarch64)-cp3(\d+)-(cpu|cuda|mps)")
 PLATFORMS = {
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             path = make(target, options.out, options.python, options.like)
         except (ValueError, OSError, subprocess.CalledProcessError) as error:
-            print(f"build_lists: {target}: {error}", file=sys.stderr)
+            print(f"make_lists: {target}: {error}", file=sys.stderr)
             return 1
         print(path)
     return 0
@@ -90,7 +90,7 @@ def render(target: str, wheels: list[Path]) -> str:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         packed, unpacked = packed + size, unpacked + inside
         lines.append(f"{name.replace('_', '-').lower()}=={version} --hash=sha256:{digest}  # {size} {inside}")
-    head = [f"# {target}: made by build_lists.py. After each library: its bytes packed and unpacked.",
+    head = [f"# {target}: made by make_lists.py. After each library: its bytes packed and unpacked.",
             f"# all: {packed} {unpacked}"]  # fmt: skip
     return "\n".join([*head, *lines, ""])
 
