@@ -434,7 +434,7 @@ def test_a_port_that_is_taken_is_said_in_words() -> None:
         ran = subprocess.run([sys.executable, "-m", "backend", "serve", "--port", str(port)], cwd=ROOT, text=True,
                              capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False)  # fmt: skip
     assert ran.returncode == 1
-    assert f"port {port} cannot be used" in ran.stderr
+    assert f"port {port} of 127.0.0.1 cannot be used" in ran.stderr
     assert "--port" in ran.stderr
     assert "Traceback" not in ran.stderr
     assert ran.stdout == ""

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from blender_addon import jobs, plans, process
 from blender_addon.client import Client, Loopback
 from blender_addon.jobs import Job, Session
@@ -20,6 +22,12 @@ def pump_until(session: Session, condition: Callable[[], bool], seconds: float =
         assert time.monotonic() < deadline, [(j.phase, j.error) for j in session.jobs.values()]
         session.tick()
         time.sleep(0.002)
+
+
+def short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a fast computer meet a run in the middle of its reading and writing, too: a step or few a tick."""
+    for name in ("SLICE_SECONDS", "SLOW_SLICE_SECONDS"):
+        monkeypatch.setattr(jobs, name, 1e-4)
 
 
 def start(session: Session, obj: Any, **settings: Any) -> Job:
@@ -51,7 +59,9 @@ def wait_until_idle(session: Session) -> None:
     assert session.backend is not None
     assert session.backend.address is not None
     client = Client(Loopback(session.backend.address.port), session.backend.address.token)
-    pump_until(session, lambda: not {"queued", "running"} & {k for k, n in client.health()["jobs"].items() if n})
+    pump_until(
+        session, lambda: not {"queued", "running"} & {k for k, n in client.health()["jobs"].items() if n}
+    )
 
 
 def alive(pid: int) -> bool:

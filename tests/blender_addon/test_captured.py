@@ -16,7 +16,7 @@ from blender_addon import actions, checks, jobs, keyframes, plans, results, sele
 from blender_addon.jobs import Session
 from blender_addon.keyframes import split_path
 from tests.blender_addon.characters import capture_motion, every_record, make_person
-from tests.blender_addon.running import go_on, hold, pump_until, start, wait_until_idle
+from tests.blender_addon.running import go_on, hold, pump_until, short_slices, start, wait_until_idle
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs POSIX signals")
 
@@ -88,7 +88,9 @@ def test_refined_and_nothing_else(person: Any) -> None:
 
 def test_marked_keys_are_kept_exactly(person: Any) -> None:
     turns = ("rotation_quaternion", "rotation_axis_angle", "rotation_euler")
-    curve = next(c for c in actions.fcurves(person) if split_path(c.data_path) in {("left_elbow", t) for t in turns})
+    curve = next(
+        c for c in actions.fcurves(person) if split_path(c.data_path) in {("left_elbow", t) for t in turns}
+    )
     curve.keyframe_points[29].select_control_point = True  # frame 30
     before = every_record(person)
     ask("refine", 10, 50, bones="ALL", trust=0.2, keep_marked="SELECTED")
@@ -142,7 +144,9 @@ def test_sparse_curves_play_as_before_outside_the_range(person: Any) -> None:
     """New keys bend a curve as far as the next old key; the frames up to there are held by keys of their own."""
     for a, b in ((2, 29), (31, 59)):
         cut(person, "left_wrist", a, b)
-    path = next(c.data_path for c in actions.fcurves(person) if "left_wrist" in c.data_path and "rot" in c.data_path)
+    path = next(
+        c.data_path for c in actions.fcurves(person) if "left_wrist" in c.data_path and "rot" in c.data_path
+    )
     curves = {c.array_index: c for c in actions.fcurves(person) if c.data_path == path}
     outside = [*range(1, 40), *range(51, 61), -5, 70]
     was = {i: [c.evaluate(f) for f in outside] for i, c in curves.items()}
@@ -203,7 +207,9 @@ def test_made_again_is_the_same(person: Any, task: str) -> None:
     assert person.animation_data.action.name == "Take Limber 2"
     second = every_record(person)
     for channel, records in first.items():
-        np.testing.assert_allclose(second[channel]["value"], records["value"], atol=1e-5, err_msg=str(channel))
+        np.testing.assert_allclose(
+            second[channel]["value"], records["value"], atol=1e-5, err_msg=str(channel)
+        )
 
 
 # -- accidents ----------------------------------------------------------------------------------------
@@ -236,7 +242,9 @@ def test_backend_killed_mid_run(able_session: Session, person: Any, task: dict[s
     assert untouched(before)
 
 
-def test_file_closed_mid_run(able_session: Session, person: Any, task: dict[str, Any], tmp_path: Path) -> None:
+def test_file_closed_mid_run(
+    able_session: Session, person: Any, task: dict[str, Any], tmp_path: Path
+) -> None:
     before, path = every_record(person), str(tmp_path / "a.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
     job = hold(able_session, person, **task)
@@ -250,7 +258,10 @@ def test_file_closed_mid_run(able_session: Session, person: Any, task: dict[str,
 
 
 @pytest.mark.parametrize("phase", [jobs.READING, jobs.WRITING])
-def test_undo_while_reading_or_writing(able_session: Session, person: Any, task: dict[str, Any], phase: str) -> None:
+def test_undo_while_reading_or_writing(
+    able_session: Session, person: Any, task: dict[str, Any], phase: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short_slices(monkeypatch)
     before = every_record(person)
     person.location.x = 3
     bpy.ops.ed.undo_push(message="moved")
@@ -267,7 +278,10 @@ def test_undo_while_reading_or_writing(able_session: Session, person: Any, task:
 
 
 @pytest.mark.parametrize("phase", [jobs.READING, jobs.WRITING])
-def test_cancelled(able_session: Session, person: Any, task: dict[str, Any], phase: str) -> None:
+def test_cancelled(
+    able_session: Session, person: Any, task: dict[str, Any], phase: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short_slices(monkeypatch)
     before = every_record(person)
     job = start(able_session, person, **task)
     pump_until(able_session, lambda: job.phase == phase and job.work is not None)
@@ -280,7 +294,9 @@ def test_key_changed_mid_run(able_session: Session, person: Any, task: dict[str,
     job = hold(able_session, person, **(task | {"bones": ("left_shoulder",)}))
     bone = person.pose.bones["head"]
     bone.keyframe_insert("location", frame=15)
-    prop = {"QUATERNION": "rotation_quaternion", "XYZ": "rotation_euler"}.get(bone.rotation_mode, "rotation_axis_angle")
+    prop = {"QUATERNION": "rotation_quaternion", "XYZ": "rotation_euler"}.get(
+        bone.rotation_mode, "rotation_axis_angle"
+    )
     setattr(bone, prop, [0.3] * len(getattr(bone, prop)))
     bone.keyframe_insert(prop, frame=15)
     changed = every_record(person)
@@ -372,4 +388,7 @@ def test_what_was_measured_is_said() -> None:
     said = results.comparison(report, "refine").splitlines()
     assert said == ["Jerk: 210 before, 95 now (m/s³)", "Foot skating: 3.4 before, 1.2 now (cm/s)"]
     said = results.comparison(report, "complete").splitlines()
-    assert said == ["Jerk: 95 m/s³, plain interpolation 210", "Foot skating: 1.2 cm/s, plain interpolation 3.4"]
+    assert said == [
+        "Jerk: 95 m/s³, plain interpolation 210",
+        "Foot skating: 1.2 cm/s, plain interpolation 3.4",
+    ]

@@ -20,7 +20,7 @@ import blender_addon
 from blender_addon import jobs, plans, process
 from blender_addon.jobs import Session
 from tests.blender_addon.characters import every_key, key_poses, make_person
-from tests.blender_addon.running import go_on, hold, pump_until, start, wait_until_idle
+from tests.blender_addon.running import go_on, hold, pump_until, short_slices, start, wait_until_idle
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs POSIX signals")
 
@@ -202,7 +202,9 @@ def test_backend_killed_mid_run(session: Session, person: Any, untouched: Callab
     assert person.animation_data.action.name == "Walk Limber 1"
 
 
-def test_file_closed_mid_run(session: Session, person: Any, untouched: Callable[[], bool], tmp_path: Path) -> None:
+def test_file_closed_mid_run(
+    session: Session, person: Any, untouched: Callable[[], bool], tmp_path: Path
+) -> None:
     path = str(tmp_path / "a.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
     job = hold(session, person)
@@ -215,7 +217,9 @@ def test_file_closed_mid_run(session: Session, person: Any, untouched: Callable[
     assert untouched()
 
 
-def test_file_saved_mid_run(session: Session, person: Any, untouched: Callable[[], bool], tmp_path: Path) -> None:
+def test_file_saved_mid_run(
+    session: Session, person: Any, untouched: Callable[[], bool], tmp_path: Path
+) -> None:
     job = hold(session, person)
     path = str(tmp_path / "a.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
@@ -241,7 +245,10 @@ def test_undo_while_the_backend_works(session: Session, person: Any) -> None:
 
 
 @pytest.mark.parametrize("phase", [jobs.READING, jobs.WRITING])
-def test_undo_while_reading_or_writing(session: Session, person: Any, phase: str) -> None:
+def test_undo_while_reading_or_writing(
+    session: Session, person: Any, phase: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short_slices(monkeypatch)
     before = every_key(person.animation_data.action)
     bpy.data.objects["Person"].location.x = 3
     bpy.ops.ed.undo_push(message="moved")
@@ -299,7 +306,8 @@ def test_cancel_stops_the_computation(session: Session, person: Any, untouched: 
 
 @pytest.mark.parametrize("phase", [jobs.READING, jobs.WRITING])
 def test_cancel_while_reading_or_writing(session: Session, person: Any, untouched: Callable[[], bool],
-                                         phase: str) -> None:  # fmt: skip
+                                         phase: str, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    short_slices(monkeypatch)
     job = start(session, person)
     pump_until(session, lambda: job.phase == phase and job.work is not None)
     session.cancel(job)
@@ -359,7 +367,9 @@ def test_disabled_mid_run(session: Session, person: Any, untouched: Callable[[],
     assert untouched()
 
 
-def test_disabled_in_review_and_enabled_again(session: Session, person: Any, untouched: Callable[[], bool]) -> None:
+def test_disabled_in_review_and_enabled_again(
+    session: Session, person: Any, untouched: Callable[[], bool]
+) -> None:
     bpy.ops.limber.inbetween()
     blender_addon.unregister()
     assert person.animation_data.action.name == "Walk Limber 1"
