@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from blender_addon.motion import interpolation
 from blender_addon.motion.clip import Clip
-from blender_addon.motion.constraints import Request, TextSpan, heeded
+from blender_addon.motion.constraints import OBSERVING, Request, TextSpan, heeded
 from blender_addon.motion.contacts import runs
 from blender_addon.motion.rotations import Array
 
@@ -55,7 +55,7 @@ def to_grid(request: Request) -> Grid:
     """
     clip, rotation_known, root_known = request.clip, request.rotation_known, request.root_known
     n, ratio = len(clip), FPS / clip.fps
-    refining = request.task == "refine"
+    refining = request.task in OBSERVING
     trusted = heeded(request.confidence) if refining else request.confidence
     confidence = np.where(rotation_known, 0.0, trusted) if refining else None
     if ratio == 1:

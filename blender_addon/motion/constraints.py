@@ -20,6 +20,8 @@ from .skeleton import JOINTS, PARENTS
 
 SCHEMA_VERSION = 1
 TASKS = ("text", "inbetween", "complete", "refine", "edit", "follow")
+OBSERVING = ("refine", "follow")
+"""Tasks in which values that are not known are heeded by their confidence."""
 MAX_FRAMES = 200_000
 MAX_VARIATIONS = 64
 Mask = NDArray[np.bool_]
@@ -46,9 +48,14 @@ class Request:
         position_known: ``(F, 22)``, the joint's world position (forward kinematics of ``clip``,
             or ``targets`` where given) is to be met.
         root_known: ``(F,)``, the root's path is to stay as it is.
-        heading_known: ``(F,)``, the pelvis' heading is to stay as it is.
+        heading_known: ``(F,)``, the pelvis' heading (``clip``'s, or ``headings`` where given) is to be met.
         confidence: ``(F, 22)`` in 0..1, how far the values are to be trusted.
-        targets: ``(F, 22, 3)`` world positions for ``position_known``; None: the clip's own.
+        targets: ``(F, 22, 3)`` world positions for ``position_known`` and ``ground_known``; None: the clip's own.
+        ground_known: ``(F,)``, the pelvis is to be above this point of the ground (x and z of its
+            position); its height is free. None: nowhere.
+        headings: ``(F,)`` radians about Y, 0 facing +Z, for ``heading_known``; None: the clip's own.
+        firmness: ``(F, 22)`` in 0..1, of ``position_known``: 1 is met exactly where the body reaches (a
+            hard pin), less only draws the joint there (a soft one). None: 1.
         texts: prompts, each with its span.
         seed: the same request with the same seed gives the same result.
         variations: how many results.
@@ -68,6 +75,9 @@ class Request:
     heading_known: Mask
     confidence: Array
     targets: Array | None = None
+    ground_known: Mask | None = None
+    headings: Array | None = None
+    firmness: Array | None = None
     texts: tuple[TextSpan, ...] = ()
     seed: int = 0
     variations: int = 1
@@ -76,11 +86,15 @@ class Request:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def observed(self) -> tuple[Mask, Mask]:
-        """What the filling keeps: known, or (refinement) trusted to some degree. ``(F, 22), (F,)``."""
-        if self.task != "refine":
+        """What the filling keeps: known, or (refinement, following) trusted to some degree. ``(F, 22), (F,)``."""
+        if self.task not in OBSERVING:
             return self.rotation_known, self.root_known
         some = heeded(self.confidence) > 0
         return self.rotation_known | some, self.root_known | some[:, 0]
+
+    def grounded(self) -> Mask:
+        """``ground_known``, nowhere where it is None. ``(F,)``."""
+        return np.zeros(len(self.clip), bool) if self.ground_known is None else self.ground_known
 
     def __post_init__(self) -> None:
         n, j = len(self.clip), len(JOINTS)
@@ -95,7 +109,9 @@ class Request:
             raise InvalidRequestError("clip", f"{n} frames, at most {MAX_FRAMES} are taken",
                                       "Split the range into parts.")  # fmt: skip
         for key, shape in (("rotation_known", (n, j)), ("position_known", (n, j)),
-                           ("root_known", (n,)), ("heading_known", (n,))):  # fmt: skip
+                           ("root_known", (n,)), ("heading_known", (n,)), ("ground_known", (n,))):  # fmt: skip
+            if key == "ground_known" and self.ground_known is None:
+                continue
             value = np.asarray(getattr(self, key))
             if value.shape != shape or value.dtype != np.bool_:
                 raise InvalidRequestError(key, f"{value.dtype} {value.shape}, expected bool {shape}")
@@ -106,13 +122,21 @@ class Request:
         if not ((confidence >= 0) & (confidence <= 1)).all():
             raise InvalidRequestError("confidence", "a value outside 0..1 or not a number")
         object.__setattr__(self, "confidence", confidence)
-        if self.targets is not None:
-            targets = np.asarray(self.targets, np.float64)
-            if targets.shape != (n, j, 3):
-                raise InvalidRequestError("targets", f"shape {targets.shape}, expected {(n, j, 3)}")
-            if not np.isfinite(targets).all():
-                raise InvalidRequestError("targets", "not a finite number")
-            object.__setattr__(self, "targets", targets)
+        for key, shape in (("targets", (n, j, 3)), ("headings", (n,)), ("firmness", (n, j))):
+            if getattr(self, key) is None:
+                continue
+            value = np.asarray(getattr(self, key), np.float64)
+            if value.shape != shape:
+                raise InvalidRequestError(key, f"shape {value.shape}, expected {shape}")
+            if not np.isfinite(value).all():
+                raise InvalidRequestError(key, "not a finite number")
+            object.__setattr__(self, key, value)
+        if self.firmness is not None and not ((self.firmness >= 0) & (self.firmness <= 1)).all():
+            raise InvalidRequestError("firmness", "a value outside 0..1")
+        if self.task == "follow" and not (
+            self.position_known.any() or self.heading_known.any() or self.grounded().any()
+        ):
+            raise InvalidRequestError("position_known", "there is nothing to follow", "Add a pin or a path.")
         if not (isinstance(self.variations, int) and 1 <= self.variations <= MAX_VARIATIONS):
             raise InvalidRequestError("variations", f"{self.variations!r} is not in 1..{MAX_VARIATIONS}")
         if not (isinstance(self.seed, int) and 0 <= self.seed < 2**63):
@@ -287,12 +311,46 @@ def told(prompts: Sequence[str], seconds: Sequence[float], fps: float = 30.0, **
     return text(rest_clip(min(ends[-1], MAX_FRAMES + 1), fps), spans, **settings)
 
 
-def follow(clip: Clip, targets: ArrayLike, known: ArrayLike, root_known: ArrayLike | None = None,
-           **settings: Any) -> Request:  # fmt: skip
-    """Known: world positions ``targets`` ``(F, 22, 3)`` where ``known`` ``(F, 22)``."""
-    base = _empty(clip, 0.0)
-    base["position_known"] = np.asarray(known, bool)
-    base["targets"] = np.asarray(targets, np.float64)
-    if root_known is not None:
-        base["root_known"] = np.asarray(root_known, bool)
+def follow(
+    clip: Clip,
+    targets: ArrayLike | None = None,
+    known: ArrayLike | None = None,
+    *,
+    firmness: ArrayLike | None = None,
+    ground_known: ArrayLike | None = None,
+    headings: ArrayLike | None = None,
+    heading_known: ArrayLike | None = None,
+    rotation_known: ArrayLike | None = None,
+    root_known: ArrayLike | None = None,
+    trust: float = 0.0,
+    **settings: Any,
+) -> Request:
+    """Joints (pins), the ground path and the heading go where they are told; the rest is free.
+
+    Args:
+        clip: skeleton, length and rate; with ``rotation_known`` and ``root_known`` the keys in it stay, with
+            ``trust`` the whole motion is what is steered.
+        targets: ``(F, 22, 3)`` world positions, metres; the pelvis' x and z are the ground path's.
+        known: ``(F, 22)`` which of them are pins; None: none.
+        firmness: ``(F, 22)`` or a number, see :class:`Request`.
+        ground_known: ``(F,)``; headings: ``(F,)`` radians; heading_known: ``(F,)``.
+        rotation_known: ``(F, 22)``; root_known: ``(F,)``: keys, which stay bit for bit.
+        trust: 0: nothing but the keys is heeded; up to 1: how closely the clip's own motion is kept.
+        settings: as for :func:`inbetween`.
+
+    Raises:
+        InvalidRequestError: nothing to follow, or values that make no sense.
+    """
+    base = _empty(clip, trust)
+    n, j = len(clip), len(JOINTS)
+    for key, value in (("position_known", known), ("heading_known", heading_known), ("root_known", root_known),
+                       ("rotation_known", rotation_known), ("ground_known", ground_known)):  # fmt: skip
+        if value is not None:
+            base[key] = np.asarray(value, bool)
+    if targets is not None:
+        base["targets"] = np.asarray(targets, np.float64)
+    if headings is not None:
+        base["headings"] = np.asarray(headings, np.float64)
+    if firmness is not None:
+        base["firmness"] = np.broadcast_to(np.asarray(firmness, np.float64), (n, j)).copy()
     return Request(task="follow", **base, **settings)

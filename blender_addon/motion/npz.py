@@ -27,6 +27,7 @@ from .skeleton import JOINTS, PARENTS, Skeleton, canonical
 Source = str | os.PathLike[str] | bytes
 
 _MASKS = ("rotation_known", "position_known", "root_known", "heading_known")
+_OPTIONAL = {"targets": "f", "ground_known": "b", "headings": "f", "firmness": "f"}
 _CLIP_ARRAYS = ("rotations", "root_positions", "parents", "offsets", "rest_rotations", "tips")
 
 
@@ -90,8 +91,9 @@ def request_to_bytes(request: Request) -> bytes:
     meta["texts"] = [{"text": s.text, "start": s.start, "stop": s.stop} for s in request.texts]
     meta["clip"] = _pack_clip(request.clip, "clip", arrays)
     arrays |= {key: getattr(request, key) for key in (*_MASKS, "confidence")}
-    if request.targets is not None:
-        arrays["targets"] = request.targets
+    for key in _OPTIONAL:
+        if (value := getattr(request, key)) is not None:
+            arrays[key] = value
     return _pack("request", meta, arrays)
 
 
@@ -105,7 +107,7 @@ def _request_from(source: Source, name: str, max_bytes: int) -> Request:
     clip = file.clip(file.take("clip", dict), "clip")
     fields: dict[str, Any] = {key: file.array(key, "b") for key in _MASKS}
     fields["confidence"] = file.array("confidence", "f")
-    fields["targets"] = file.optional("targets", "f")
+    fields |= {key: file.optional(key, kind) for key, kind in _OPTIONAL.items()}
     for key, kind in (("task", str), ("seed", int), ("variations", int), ("system", str), ("bundle", str),
                       ("options", dict)):  # fmt: skip
         fields[key] = file.take(key, kind)

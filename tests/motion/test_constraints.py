@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blender_addon.motion import constraints
+from blender_addon.motion import constraints, npz
 from blender_addon.motion.clip import rest_clip
 from blender_addon.motion.constraints import MAX_FRAMES, Request, TextSpan
 from blender_addon.motion.errors import InvalidRequestError
@@ -148,7 +148,30 @@ class TestOtherTasks:
     def test_follow(self):
         known = np.zeros((F, 22), bool)
         known[:, 20] = True
-        request = constraints.follow(rest_clip(F), np.ones((F, 22, 3)), known, np.ones(F, bool))
+        request = constraints.follow(rest_clip(F), np.ones((F, 22, 3)), known, root_known=np.ones(F, bool))
         np.testing.assert_array_equal(request.position_known, known)
         assert request.root_known.all()
         assert not request.rotation_known.any()
+
+
+class TestFollow:
+    """What :func:`constraints.follow` refuses, and how it travels."""
+
+    def test_everything_comes_back_from_its_file(self):
+        known = np.zeros((F, 22), bool)
+        known[3, 20] = True
+        some = np.arange(F) % 2 == 0
+        sent = constraints.follow(rest_clip(F), np.full((F, 22, 3), 0.5), known, firmness=0.25, ground_known=some,
+                                  headings=np.linspace(0, 1, F), heading_known=some, trust=0.5)  # fmt: skip
+        got = npz.request_from_bytes(npz.request_to_bytes(sent))
+        for key in ("targets", "position_known", "firmness", "ground_known", "headings", "heading_known", "confidence"):
+            np.testing.assert_array_equal(getattr(got, key), getattr(sent, key), key)
+
+    def test_nothing_to_follow_is_refused(self):
+        with pytest.raises(InvalidRequestError, match="nothing to follow"):
+            constraints.follow(rest_clip(F))
+
+    @pytest.mark.parametrize("firmness", [-0.1, 1.5, np.nan])
+    def test_firmness_is_a_share(self, firmness):
+        with pytest.raises(InvalidRequestError, match="firmness"):
+            constraints.follow(rest_clip(F), known=np.ones((F, 22), bool), firmness=firmness)
