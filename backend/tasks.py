@@ -17,11 +17,13 @@ from blender_addon.motion.errors import InvalidRequestError, JobCancelled
 from blender_addon.motion.rotations import Array
 from blender_addon.motion.skeleton import INDEX, JOINTS
 
-from . import features
+from . import closing, features, following
 from .finish import finish
-from .systems.base import System, Told
+from .systems.base import BUILT_IN, System, Told
 from .windows import FPS, Grid, Span, around, plan, shifted, to_grid
 
+BENDING = 40
+"""Steps of progress that closing counts as."""
 OPTIONS = {"feet": bool}
 """Name of each option and its type."""
 
@@ -52,23 +54,32 @@ def run(request: Request, system: System, progress: Progress, cancelled: Callabl
         anything = anything | grid.confidence.any(1)
     inner = _asked(request, anything)
     spans, texts = _windows(request, system, grid, anything, inner)
-    pieces = sum(system.pieces(s.stop - s.start) if isinstance(system, Told) else 1 for s in spans)
-    total = sum(system.evaluations(v) for v in range(request.variations)) * pieces
+    led = following.lead(request, grid) if request.task == "follow" else None
+    if led is not None:
+        pieces = len(following.windows(len(grid.filled)))
+    else:
+        pieces = sum(system.pieces(s.stop - s.start) if isinstance(system, Told) else 1 for s in spans)
+    bending = BENDING * (1 + request.variations) if led is not None else 0
+    total = sum(system.evaluations(v) for v in range(request.variations)) * pieces + bending
     done = 0
 
-    def step() -> None:
+    def step(counts: bool = True) -> None:
         nonlocal done
         if cancelled():
             raise JobCancelled("cancelled")
-        progress(done, total)
-        done += 1
+        if counts:
+            progress(done, total)
+            done += 1
 
     # 3. sample every variation, add its difference to the interpolation, finish
     clips = []
     for variation in range(request.variations):
         generator = torch.Generator().manual_seed((request.seed * 1_000_003 + variation) % 2**63)
         with _one_thread():
-            difference = _sample(grid, spans, texts, system, variation, generator, step)
+            if led is not None:
+                difference = following.sample(grid, led, texts, system, variation, generator, step)
+            else:
+                difference = _sample(grid, spans, texts, system, variation, generator, step)
         difference[: inner.start], difference[inner.stop :] = (
             difference[inner.start],
             difference[inner.stop - 1],
@@ -78,6 +89,11 @@ def run(request: Request, system: System, progress: Progress, cancelled: Callabl
             clips.append(finish(moved, request, feet=request.options.get("feet", True)))
         else:  # plain interpolation stays what it is: the line that everything is measured against
             clips.append(baseline)
+        if led is not None:
+            clips[-1] = _closed(clips[-1], request, step)
+    if led is not None:
+        plain = following.sample(grid, led, (), BUILT_IN["interpolation"], 0, torch.Generator(), lambda: None)
+        baseline = _closed(add(baseline, plain, grid.warp), request, step)
     progress(total, total)
     # 4. measure
     report: dict[str, Any] = {
@@ -87,9 +103,25 @@ def run(request: Request, system: System, progress: Progress, cancelled: Callabl
         "skating": {"model": skating(clips[0]), "interpolation": skating(baseline)},
         "longest_gap_seconds": _longest_gap(np.flatnonzero(anything)) / FPS,
     }
+    if led is not None:
+        report |= closing.deviations(clips[0], request)
     if texts and isinstance(system, Told):
         report["prompts"] = [system.judge(t) for t in dict.fromkeys(t.text for t in request.texts)]
     return Result(tuple(clips), baseline, report)
+
+
+def _closed(clip: Clip, request: Request, step: Callable[[bool], None]) -> Clip:
+    """A sample that meets what it is asked to follow; known values bit for bit."""
+    calls = 0
+
+    def evaluation() -> None:  # an optimiser's evaluations are as many as it needs; BENDING of them count
+        nonlocal calls
+        step(calls < BENDING)
+        calls += 1
+
+    with _one_thread():
+        feet = request.options.get("feet", True)
+        return interpolation.keep_known(following.finished(clip, request, evaluation, feet), request)
 
 
 def _windows(

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from backend.nn import autoregressive, masked, parts, quantiser
+from backend.nn import autoregressive, masked, parts, quantiser, steered
 from backend.nn.denoiser import Architecture
 
+from . import steering
 from .losses import Weights
 
 
@@ -43,6 +44,10 @@ class Config:
             window's own share lies between it and 1.
         tau: RoPAR: mean confidence above which a part is credible.
         heed: RoPAR: False learns from what is not credible too (for comparison).
+        steered: the branch of DMS, where it is learnt, with ``--from`` a bundle or run of ``mmdm``.
+        strategy: DMS: how joints and frames that steer are drawn, of :data:`steering.STRATEGIES`.
+        uniform: DMS: share of windows whose joints and frames are drawn evenly instead.
+        follow: DMS: weight of how far targets are missed, hip heights.
     """
 
     family: str = "research"
@@ -82,6 +87,10 @@ class Config:
     credible: float = 1.0
     tau: float = parts.TAU
     heed: bool = True
+    steered: steered.Architecture | None = None
+    strategy: str = "dms"
+    uniform: float = steering.UNIFORM
+    follow: float = 8.0
 
 
 def fitted(config: Config, frames: Mapping[str, int]) -> Config:
@@ -105,8 +114,10 @@ def stored(saved: Mapping[str, Any]) -> Config:
     """A configuration from what ``dataclasses.asdict`` made of it; older ones lack the newest fields."""
     kinds = {"architecture": Architecture, "weights": Weights, "quantiser": quantiser.Architecture,
              "masked": masked.Architecture, "vae": parts.Architecture,
-             "transformer": autoregressive.Architecture}  # fmt: skip
-    values: dict[str, Any] = {k: kinds[k](**v) if k in kinds and v is not None else v for k, v in saved.items()}
+             "transformer": autoregressive.Architecture, "steered": steered.Architecture}  # fmt: skip
+    values: dict[str, Any] = {
+        k: kinds[k](**v) if k in kinds and v is not None else v for k, v in saved.items()
+    }
     return Config(**values)
 
 
@@ -147,9 +158,16 @@ _TINY_TOKENS = autoregressive.Architecture(
     width=16, heads=2, hidden=24, rounds=1, head_width=16, head_depth=1
 )
 
+_TINY = Architecture(pose_width=32, joint_width=8, heads=2, joint_heads=2, hidden=64, rounds=2, decoder=1,
+                     decoder_width=16)  # fmt: skip
+_DMS = Config(
+    objective="dms", sources=_SAID, architecture=_KAA, steered=steered.Architecture(), frames=96, long_frames=128,
+    long_share=0.75, batch=24, steps=5000, rate=1e-3, warmup=100, ema=0.998, decay=0.02,
+)  # fmt: skip
+"""Windows of four seconds: what the protocol measures and animators ask for; most captioned stretches are as long."""
+
 PRESETS: Mapping[str, Config] = {
-    "tiny": Config(architecture=Architecture(pose_width=32, joint_width=8, heads=2, joint_heads=2, hidden=64, rounds=2,
-                                             decoder=1, decoder_width=16),
+    "tiny": Config(architecture=_TINY,
                    masks={"sparse": 0.5, "limbs": 0.25, "jitter": 0.25},
                    frames=24, long_frames=32, batch=4, steps=8, warmup=2),
     "pose": Config(),
@@ -179,6 +197,15 @@ PRESETS: Mapping[str, Config] = {
     "ropar-open": replace(
         _ROPAR, family="open", sources={"cmu": 0.5, "reactidle": 0.1, "kaykit": 0.2, "mesh2motion": 0.2},
         transformer=autoregressive.Architecture(dropout=0.2), decay=0.1,
+    ),
+    "dms": _DMS,
+    "dms-open": replace(
+        _DMS, family="open", sources={"cmu": 0.5, "reactidle": 0.1, "kaykit": 0.2, "mesh2motion": 0.2},
+        architecture=_OPEN_KAA, steered=steered.Architecture(dropout=0.1), decay=0.05,
+    ),
+    "dms-tiny": replace(
+        _DMS, architecture=_TINY, steered=steered.Architecture(width=16, heads=2, hidden=24), frames=24,
+        long_frames=32, batch=4, steps=8, warmup=2,
     ),
     "ropar-vae-tiny": replace(_VAE, vae=_TINY_PARTS, frames=24, long_frames=32, batch=4, steps=8, warmup=2),
     "ropar-tiny": replace(_ROPAR, vae=_TINY_PARTS, transformer=_TINY_TOKENS, frames=24, long_frames=32, batch=4,

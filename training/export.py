@@ -12,7 +12,9 @@ from backend import weights
 from backend.nn.denoiser import Denoiser
 from backend.nn.mogents import MoGenTS as MoGenTSNetworks
 from backend.nn.ropar import RoPAR as RoPARNetworks
+from backend.nn.steered import Steered
 from backend.systems.base import Denoising
+from backend.systems.dms import DMS
 from backend.systems.mmdm import MMDM
 from backend.systems.mogents import MoGenTS
 from backend.systems.pose import Pose
@@ -32,7 +34,9 @@ TASKS: Mapping[str, Mapping[str, Any]] = {
 """Task -> the policies that train it."""
 TEXT_TASKS = frozenset({"text", "edit"})
 """What a system of text and codes is offered for."""
-Trained = Denoising | MoGenTS | RoPAR
+Trained = Denoising | MoGenTS | RoPAR | DMS
+STEERED_TASKS = frozenset({"follow"})
+"""What a system that steers is offered for."""
 PART_TASKS = frozenset({"text", "complete", "refine"})
 """What a system of part tokens is offered for."""
 DRAWS = 8
@@ -55,6 +59,8 @@ def system_of(config: Config, network: nn.Module, data: Cache | None = None) -> 
     if isinstance(network, RoPARNetworks):
         prompts = data and known.prompts(data, config.sources)
         return RoPAR(network, PART_TASKS, config.long_frames, config.tau, prompts=prompts)
+    if isinstance(network, Steered):
+        return DMS(network, STEERED_TASKS, config.long_frames, DRAWS)
     if not isinstance(network, Denoiser):
         raise ValueError(f"a run of {config.objective!r} does not become a system")
     kind = {"mmdm": MMDM, "pose": Pose}[denoise.system(config)]
@@ -163,6 +169,9 @@ def _about(name: str, system: Trained, config: Config) -> str:
         t = config.transformer
         what = (f"tokens of 4 frames of a body part, {config.vae.latent} channels; {t.rounds} rounds {t.width} wide, "
                 f"diffusion head of {t.head_depth} layers")  # fmt: skip
+    elif isinstance(system, DMS):
+        assert config.steered is not None
+        what = f"a branch {config.steered.width} wide beside the frozen `mmdm`; signals drawn by {config.strategy!r}"
     else:
         b = config.architecture
         what = (f"{b.rounds} rounds, pose stream {b.pose_width}, joint stream {b.joint_width}, "

@@ -182,15 +182,17 @@ class Run:
         Args:
             path: a checkpoint, or the folder of a bundle.
         """
+        name = self.objective.system
         if path.is_dir():
-            name = self.objective.system
-            state: dict[str, Any] = {"network": bundles.load(path).tensors(name), "step": 0, "frames_seen": 0}
+            bundle = bundles.load(path)
+            name = name if name in bundle.systems else next(iter(bundle.systems))
+            state: dict[str, Any] = {"network": bundle.tensors(name), "step": 0, "frames_seen": 0}
         else:
             state = torch.load(path, weights_only=False, map_location="cpu")
-            if state["config"].get("objective", "denoise") != self.config.objective:
+            if (other := state["config"].get("objective", "denoise")) != self.config.objective:
                 # another stage: its averaged weights are what it is for, and its place in time is not ours
-                state = {"network": _averages(state), "step": 0, "frames_seen": 0}
-        known = state["network"]
+                state, name = {"network": _averages(state), "step": 0, "frames_seen": 0}, other
+        known = self.objective.inherited(name, state["network"])
         if isinstance(self.network, Denoiser):
             known = widened(known, self.network)
         missing, unexpected = self.network.load_state_dict(known, strict=False)

@@ -181,7 +181,7 @@ class Denoiser(nn.Module):
         the decoder makes of their sample.
         """
         if not self.architecture.decoder:
-            return self._answer(x, *self._rounds(x, sample, step))
+            return self.answer(x, *self._rounds(x, sample, step))
         encoded = self.encode(x)
         rows = (step < diffusion.STEPS).nonzero()[:, 0]
         if not len(rows):
@@ -208,7 +208,7 @@ class Denoiser(nn.Module):
             x, nothing, torch.full((len(x.base),), diffusion.STEPS, device=x.base.device)
         )
         known = torch.cat((x.rotation_known, x.root_known[..., None]), -1).to(x.base.dtype)
-        return Encoded(self._answer(x, pose, joints), self.norm(pose), known, self._valid(x))
+        return Encoded(self.answer(x, pose, joints), self.norm(pose), known, self._valid(x))
 
     def decode(self, encoded: Encoded, sample: Tensor, step: Tensor) -> Tensor:
         """The clean difference that a sample at ``step`` ``(B,)`` comes from. ``(B, T, 135)``."""
@@ -226,6 +226,16 @@ class Denoiser(nn.Module):
 
     def _rounds(self, x: Inputs, sample: Tensor, step: Tensor) -> tuple[Tensor, Tensor | None]:
         """Both streams after the last round: ``(B, N, C)`` and ``(B, N, 23, c)`` or None."""
+        pose, joints, valid = self.opened(x, sample, step)
+        for block in self.rounds:
+            if block.joint_width:
+                pose, joints = block(pose, joints, valid)
+            else:
+                pose, _ = block(pose, None, valid)
+        return pose, joints
+
+    def opened(self, x: Inputs, sample: Tensor, step: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Both streams before the first round, and which tokens are valid (:meth:`_valid`)."""
         p = self.architecture.patch
         both = torch.cat(
             (*self._body(x), x.rotation_known.to(x.base.dtype), x.root_known[..., None].to(x.base.dtype),
@@ -236,15 +246,9 @@ class Denoiser(nn.Module):
         pose = self.read(patched(both, p)) + self.body(x.offsets.flatten(1))[:, None]  # (B, T / p, C)
         pose = pose + self.read_step(sinusoid(step.to(x.base.dtype), 64))[:, None]
         joints = self._joints(x, sample) if self.architecture.joint_width else None
-        valid = self._valid(x)
-        for block in self.rounds:
-            if block.joint_width:
-                pose, joints = block(pose, joints, valid)
-            else:
-                pose, _ = block(pose, None, valid)
-        return pose, joints
+        return pose, joints, self._valid(x)
 
-    def _answer(self, x: Inputs, pose: Tensor, joints: Tensor | None) -> Tensor:
+    def answer(self, x: Inputs, pose: Tensor, joints: Tensor | None) -> Tensor:
         """The streams as a difference. ``(B, T, 135)``."""
         p, frames = self.architecture.patch, x.base.shape[1]
         pose = self.norm(pose)

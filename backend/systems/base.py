@@ -13,6 +13,7 @@ from torch import Tensor
 from blender_addon.motion.constraints import TextSpan
 
 from .. import features
+from ..control import Control
 from ..features import Inputs
 from ..nn import diffusion
 from ..nn.denoiser import Architecture, Denoiser, widened
@@ -54,7 +55,7 @@ class Interpolation(System):
     """The plain interpolation as a system: needs no weights, changes nothing, always there."""
 
     name = "interpolation"
-    tasks = frozenset({"inbetween", "complete", "refine"})
+    tasks = frozenset({"inbetween", "complete", "refine", "follow"})
 
     def evaluations(self, variation: int) -> int:
         """One step, so that progress and cancel are the same for every system."""
@@ -115,6 +116,22 @@ class Told(System):
         """How near a prompt is to what the system knows (:meth:`Prompts.judge`); nothing where it cannot say."""
         del prompt
         return {}
+
+
+class Steering(Told):
+    """A system that leads joints, the ground path and the heading where they are told to go, and heeds texts."""
+
+    @abstractmethod
+    def steered(self, x: Inputs, control: Control, texts: Sequence[TextSpan], variation: int,
+                generator: torch.Generator, step: Step) -> Tensor:  # fmt: skip
+        """The difference from the filling, ``(B, T, 135)``, as :meth:`System.sample`.
+
+        Args:
+            x: interpolated windows, moved along the path (:func:`control.steer`), in their own frames.
+            control: what they are told, in the same frames.
+            texts: what is said, by frames of the windows.
+            variation, generator, step: as :meth:`System.sample`.
+        """
 
 
 class Denoising(System):

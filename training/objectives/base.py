@@ -83,6 +83,15 @@ class Objective(ABC):
     def calibrate(self) -> None:
         """Measure what the network's buffers need on training windows, the same in every process."""
 
+    def inherited(self, system: str, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Parameters of another run or bundle, by the names that they have in this network.
+
+        Args:
+            system: what they belong to there.
+        """
+        del system
+        return tensors
+
     def draw(self, rows: Rows) -> Any:
         """The part of a batch that is drawn on the CPU, from ``rows`` alone: maybe ahead, in another process."""
         del rows

@@ -127,7 +127,7 @@ class Denoise(Objective):
         guess = guess.float()
         total, terms = losses.loss(x.base + guess * scale * free, x, truth, c.weights, step.total)
         if drawn is not None:
-            chain = _chain(drawn.float(), clean, free & x.valid[..., None], at, step.total)
+            chain = chain_loss(drawn.float(), clean, free & x.valid[..., None], at, step.total)
             total, terms = total + c.chain * chain, {**terms, "chain": float(chain.detach())}
         return Outcome(total, terms, x.valid.sum())
 
@@ -151,7 +151,7 @@ class Denoise(Objective):
         return model, plain
 
 
-def _chain(drawn: Tensor, clean: Tensor, where: Tensor, at: Tensor, total: Any) -> Tensor:
+def chain_loss(drawn: Tensor, clean: Tensor, where: Tensor, at: Tensor, total: Any) -> Tensor:
     """L2 of the free channels, in units of each window's own power, so that quiet windows count too.
 
     Args:
