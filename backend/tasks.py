@@ -24,8 +24,9 @@ from .windows import FPS, Grid, Span, around, plan, shifted, to_grid
 
 BENDING = 40
 """Steps of progress that closing counts as."""
-OPTIONS = {"feet": bool}
-"""Name of each option and its type."""
+OPTIONS = {"feet": bool, "closing": bool}
+"""Name of each option and its type: whether standing feet are held; following: whether what a system left of
+the way to its targets is closed."""
 
 Progress = Callable[[int, int], None]
 FEET = [INDEX[n] for n in ("left_ankle", "right_ankle", "left_foot", "right_foot")]
@@ -59,7 +60,8 @@ def run(request: Request, system: System, progress: Progress, cancelled: Callabl
         pieces = len(following.windows(len(grid.filled)))
     else:
         pieces = sum(system.pieces(s.stop - s.start) if isinstance(system, Told) else 1 for s in spans)
-    bending = BENDING * (1 + request.variations) if led is not None else 0
+    closings = request.variations + (system is not BUILT_IN["interpolation"])
+    bending = BENDING * closings if led is not None and request.options.get("closing", True) else 0
     total = sum(system.evaluations(v) for v in range(request.variations)) * pieces + bending
     done = 0
 
@@ -91,7 +93,9 @@ def run(request: Request, system: System, progress: Progress, cancelled: Callabl
             clips.append(baseline)
         if led is not None:
             clips[-1] = _closed(clips[-1], request, step)
-    if led is not None:
+    if led is not None and system is BUILT_IN["interpolation"]:
+        baseline = clips[0]
+    elif led is not None:
         plain = following.sample(grid, led, (), BUILT_IN["interpolation"], 0, torch.Generator(), lambda: None)
         baseline = _closed(add(baseline, plain, grid.warp), request, step)
     progress(total, total)
@@ -119,6 +123,8 @@ def _closed(clip: Clip, request: Request, step: Callable[[bool], None]) -> Clip:
         step(calls < BENDING)
         calls += 1
 
+    if not request.options.get("closing", True):
+        return clip
     with _one_thread():
         feet = request.options.get("feet", True)
         return interpolation.keep_known(following.finished(clip, request, evaluation, feet), request)

@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     c.add_argument(
         "--data", type=Path, required=True, help="cache of prepare, or any folder of .bvh and .npz"
     )
-    c.add_argument("--task", choices=("inbetween", "complete", "refine", "text", "all"), default="all",
+    c.add_argument("--task", choices=("inbetween", "complete", "refine", "text", "follow", "all"), default="all",
                    help="what to measure (default: all that the bundle can do)")  # fmt: skip
     c.add_argument("--beside", type=Path, action="append", default=[], metavar="BUNDLE",
                    help="another bundle whose systems become columns; may be repeated")  # fmt: skip
@@ -81,6 +81,8 @@ def _parser() -> argparse.ArgumentParser:
             "ropar-generation",
             "ropar-credible",
             "quantiser",
+            "dms",
+            "dms-uniform",
         ),
     )
     c.add_argument("--data", type=Path, required=True)
@@ -97,7 +99,9 @@ def _parser() -> argparse.ArgumentParser:
     c.add_argument("--seconds", type=float, default=300,
                    help="for baselines and sharing: processor time of each row (default: %(default)s)")  # fmt: skip
     c.add_argument("--precision", choices=("auto", "32", "bf16"), default="auto", help="of the training")
-    c.add_argument("--checkpoint", type=Path, help="for ratios and strides: a run's last.pt, or a bundle")
+    c.add_argument(
+        "--checkpoint", type=Path, help="for ratios, strides and dms: a run's last.pt, or a bundle"
+    )
     c.add_argument("--system", help="of the bundle (default: its first)")
     c.add_argument("--threads", type=int, default=0)
     c = sub.add_parser("summary", help="the table of the README, from the metrics that bundles carry")
@@ -184,7 +188,7 @@ def _evaluator(a: argparse.Namespace) -> int:
 
 
 def _ablate(a: argparse.Namespace) -> int:
-    from . import ablate, ablate_mogents, ablate_ropar, ablation_page, comparisons
+    from . import ablate, ablate_dms, ablate_mogents, ablate_ropar, ablation_page, comparisons
 
     if a.table in comparisons.TABLES:
         rows = comparisons.TABLES[a.table](a.data, a.seconds, a.threads, a.precision)
@@ -192,6 +196,12 @@ def _ablate(a: argparse.Namespace) -> int:
         rows = ablate_ropar.TABLES[a.table](a.data, a.steps, a.threads, a.precision)
     elif a.table in ablate_mogents.TABLES:
         rows = ablate_mogents.TABLES[a.table](a.data, a.steps, a.threads, a.precision)
+    elif a.table in ablate_dms.TABLES:
+        if a.checkpoint is None:
+            raise ValueError(
+                f"{a.table}: say which denoiser is steered with --checkpoint RUN/last.pt or BUNDLE"
+            )
+        rows = ablate_dms.TABLES[a.table](a.data, a.checkpoint, a.steps, a.threads, a.precision)
     elif a.table in ablate.OF_ONE:
         if a.checkpoint is None:
             raise ValueError(f"{a.table}: say which trained network with --checkpoint RUN/last.pt or BUNDLE")

@@ -21,12 +21,12 @@ import numpy as np
 
 from backend import weights
 from backend.service import build
-from backend.systems.base import System
+from backend.systems.base import BUILT_IN, System
 from blender_addon.motion import constraints
 from blender_addon.motion.clip import Clip
 
 from . import evaluator
-from .evaluation import complete, inbetween, material, minimal_pairs, refine, text
+from .evaluation import complete, control, inbetween, material, minimal_pairs, refine, text
 from .evaluation.inbetween import GAPS
 from .evaluation.material import OFFSET, PAST, SETS, Row, load, windows
 from .evaluation.methods import Columns, deliver
@@ -37,7 +37,7 @@ from .prepare.cache import Cache
 __all__ = ["GAPS", "OFFSET", "PAST", "SETS", "TASKS", "columns", "default_system", "evaluate", "load", "markdown",
            "samples", "summary", "timed", "windows", "write"]  # fmt: skip
 
-TASKS = ("inbetween", "complete", "refine", text.TASK)
+TASKS = ("inbetween", "complete", "refine", text.TASK, control.TASK)
 HELD_OUT = ("test", "takes")
 
 
@@ -141,6 +141,9 @@ def _row(
         judges = {n: evaluator.installed(n) for n in evaluator.SHAPES}
         generate = {n: text.prompted(method) for n, method in runs.able(text.TASK).items()}
         found.append((text.TASK, text.evaluate(cache, row, generate, judges, most)))
+    if control.TASK in tasks:
+        led = Columns({**runs.systems, "interpolation": BUILT_IN["interpolation"]})
+        found.append((control.TASK, control.evaluate(cache, row, led, evaluator.installed("report"), most)))
     for key, cells in found:
         for case, cell in cells.items():
             errors = {n: c["error_cm"] for n, c in cell.items() if isinstance(c, dict) and "error_cm" in c}

@@ -35,7 +35,7 @@ TASKS: Mapping[str, Mapping[str, Any]] = {
 TEXT_TASKS = frozenset({"text", "edit"})
 """What a system of text and codes is offered for."""
 Trained = Denoising | MoGenTS | RoPAR | DMS
-STEERED_TASKS = frozenset({"follow"})
+STEERED_TASKS = frozenset({"follow", "text"})
 """What a system that steers is offered for."""
 PART_TASKS = frozenset({"text", "complete", "refine"})
 """What a system of part tokens is offered for."""

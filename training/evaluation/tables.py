@@ -37,6 +37,14 @@ _TEXT = (
 )  # fmt: skip
 
 
+_CONTROL = (
+    ("average error, cm", "average_cm", 2), ("trajectory > 50 cm, %", "trajectory_50", 1),
+    ("location > 50 cm, %", "location_50", 1), ("trajectory > 20 cm, %", "trajectory_20", 1),
+    ("location > 20 cm, %", "location_20", 1), ("KID", "KID", 3), ("skating, cm/s", "skating", 1),
+    ("jerk, m/s3", "jerk", 0),
+)  # fmt: skip
+
+
 def who(cells: Mapping[str, Any]) -> list[str]:
     """The columns of one row of a table: systems first, then what they are measured against."""
     names = [n for n in cells if n not in _NOT_COLUMNS]
@@ -64,6 +72,12 @@ def markdown(table: Mapping[str, Any], model: str = "model") -> str:
         for judge, cells in judges.items():
             lines += ["", f"**Text, {row}, evaluator `{judge}`** ({cells['windows']} captions)", "",
                       *_lines(cells, _TEXT)]  # fmt: skip
+    for row, parts in table.get("follow", {}).items():
+        for part in ("all", "unsteered"):
+            if part in parts:
+                lines += ["", f"**Following, {row}, {part}** ({parts[part]['windows']} motions of four seconds)", "",
+                          *_lines(parts[part], _CONTROL)]  # fmt: skip
+        lines += ["", f"**Following, {row}: average error, cm**", "", *_by_part(parts)]
     for kinds in table.get("pairs", {}).values():
         lines += [
             "",
@@ -72,6 +86,15 @@ def markdown(table: Mapping[str, Any], model: str = "model") -> str:
             *_prompts(kinds),
         ]
     return "\n".join(lines).strip() + "\n"
+
+
+def _by_part(parts: Mapping[str, Any]) -> list[str]:
+    """Average errors: a line for each method, a column for each joint set and density."""
+    columns = [p for p in parts if p not in ("all", "unsteered")]
+    lines = [_line(["", *columns]), _line(["---"] * (len(columns) + 1))]
+    for name in who(parts[columns[0]]):
+        lines.append(_line([name, *(cell(parts[p][name]["average_cm"], 2) for p in columns)]))
+    return lines
 
 
 def _lines(cells: Mapping[str, Any], columns: Sequence[tuple[str, str, int]]) -> list[str]:
