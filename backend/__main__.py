@@ -87,6 +87,15 @@ def _parser() -> argparse.ArgumentParser:
                       help="which way it begins, to the left of +Z (default 0)")  # fmt: skip
     _output_arguments(made)
     made.add_argument("--fps", type=_rate, default=30.0, help="of the file (default 30)")
+    follow = command("follow", _follow, "Lead the character of a BVH file along pins, a path and waypoints.")
+    follow.add_argument("input", type=Path, help="any humanoid .bvh")
+    follow.add_argument("--controls", type=Path, required=True, metavar="FILE.json",
+                        help="what goes where: see blender_addon/motion/controls.py")  # fmt: skip
+    follow.add_argument("--keys", type=_frames, default=[], metavar="0,30,60", help="frames that stay as they are")
+    follow.add_argument("--keep", type=_share, default=0.8, metavar="K",
+                        help="how closely the motion is kept; 0: nothing but the keys (default 0.8)")  # fmt: skip
+    follow.add_argument("--text", default="", metavar="PROMPT", help="what is done meanwhile")
+    _file_arguments(follow)
     return parser
 
 
@@ -255,6 +264,27 @@ def _generate(options: argparse.Namespace) -> int:
     return 0
 
 
+def _follow(options: argparse.Namespace) -> int:
+    from .follow_files import follow_file
+    from .service import Service
+
+    done = follow_file(
+        options.input, options.controls, options.output, Service(options.weights), Progress(), keys=options.keys,
+        trust=options.keep, prompt=options.text, fps=options.fps, seed=options.seed,
+        variations=options.variations, system=options.system, bundle=options.bundle,
+    )  # fmt: skip
+    for path in done.paths:
+        print(f"{path}: {done.filled} frames, {done.kept} kept as they were, foot skating "
+              f"{done.report['skating']['model']:.3f} m/s, {done.report['system']}, "
+              f"{done.report['seconds']:.2f} s")  # fmt: skip
+    if path := done.report.get("path"):
+        print(f"  path: {100 * path['mean']:.1f} cm off on average, {100 * path['worst']:.1f} cm at frame "
+              f"{path['worst_frame']}")  # fmt: skip
+    for name, frame, off in done.report["missed"]:
+        print(f"  {name}: out of reach by {100 * off:.1f} cm at frame {frame}")
+    return 0
+
+
 def _judged(report: Mapping[str, Any]) -> None:
     """How near each prompt is to what the model knows."""
     for prompt in report.get("prompts", ()):
@@ -286,6 +316,13 @@ def _integer(low: int, high: int) -> Callable[[str], int]:
         return value
 
     return integer
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1:  # also catches not-a-number
+        raise argparse.ArgumentTypeError(f"{text} is not a share from 0 to below 1")
+    return value
 
 
 def _rate(text: str) -> float:

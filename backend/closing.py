@@ -45,6 +45,8 @@ MARGIN = 1.2
 FIRM, TURN, SLIDE = 0.004, 0.02, 0.003
 """What weighs as much as a correction of one prior deviation: a hard target missed by so many metres, a heading by
 so many radians, a standing foot moving so many metres a frame at 30 fps."""
+REACHING = 0.15
+"""Metres: targets that are farther pull less and less."""
 PRIOR = 0.02
 """Weight of the corrections' squares beside the targets'."""
 EXACT = 1e-3
@@ -211,7 +213,9 @@ class _Bend:
         """See the module's head."""
         matrices, root = self.moved()
         _, p = features.forward_kinematics(matrices, root, self.offsets)
-        pins = ((p - self.targets) * self.pull[..., None]).square().sum()
+        # by the logarithm far off (Cauchy): a pin out of reach does not tear everything else after it
+        away = (p - self.targets).square().sum(-1)
+        pins = (self.pull.square() * REACHING**2 * torch.log1p(away / REACHING**2)).sum()
         path = ((root[..., ::2] - self.ground) * self.grounded[..., None]).square().sum()
         forward = matrices[0, :, 0, :, 2]
         turn = wrapped(torch.atan2(forward[:, 0], forward[:, 2]) - self.heading[0])
@@ -271,6 +275,8 @@ def _exponential(v: Tensor) -> Tensor:
 ITERATIONS = 25
 DAMPING = 1e-3
 """Metres: errors that are small beside it are no longer chased through stretched limbs."""
+BEYOND = 2 * REACHING
+"""Metres: what is still farther after bending is out of reach, and no limb is stretched after it."""
 _LEAST, _FARTHEST = 0.02, 0.03
 """What the root takes beside the limbs, and how far it goes at most, hip heights: the pelvis told its place apart."""
 
@@ -281,7 +287,8 @@ def exact(clip: Clip, request: Request) -> Clip:
     What is taken off a frame fades over the frames beside it that have no hard pin of their own.
     """
     asked = wanted(request)
-    hard = asked.weight >= 1
+    away = np.linalg.norm(clip.positions() - asked.targets, axis=-1)
+    hard = (asked.weight >= 1) & (away < BEYOND)
     frames = np.flatnonzero(hard.any(1))
     if not frames.size:
         return clip

@@ -212,7 +212,7 @@ def build(bundle: Bundle, name: str) -> System:
     tensors = bundle.tensors(name)
     try:
         system = kinds[0].from_bundle(bundle.systems[name], tensors)
-        if unknown := sorted(bundle.systems[name].keys() - system.to_bundle()[0].keys()):
+        if unknown := sorted(bundle.systems[name].keys() - system.to_bundle()[0].keys() - {weights.SHARES}):
             raise ValueError(f"unknown {', '.join(unknown)}")
         return system
     except (KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -8,6 +8,9 @@
       card.md             data, licence, metrics, in prose
       metrics.json        the evaluation's table
 
+A system whose parameters hold those of another one of the bundle (a branch beside a denoiser) says so:
+``"shares": {"base": "mmdm"}`` in its entry means that its ``base.X`` is ``mmdm.X``, stored once.
+
 ``config.json`` holds the SHA-256 of ``model.safetensors``; a file that was damaged, cut short or
 swapped is refused before any of it is used. The order of ``systems`` is the order of preference:
 the first that does a task is what ``auto`` takes.
@@ -37,6 +40,8 @@ CONFIG_KEYS = frozenset(
     {"format", "family", "licence", "data", "skeleton", "systems", "text_encoder", "sha256"}
 )
 SYSTEM_KEYS = frozenset({"architecture", "tasks"})
+SHARES = "shares"
+"""Optional key of a system's entry."""
 MODEL, CONFIG, CARD, METRICS = "model.safetensors", "config.json", "card.md", "metrics.json"
 
 State = Mapping[str, Tensor]
@@ -81,11 +86,15 @@ class Bundle:
         if found != self.sha256:
             raise WeightsError(f"{path} is damaged: SHA-256 {found[:12]}..., expected {self.sha256[:12]}.... "
                                "Install Limber again.")  # fmt: skip
-        prefix = f"{system}."
+        prefixes = {f"{system}.": ""} | {
+            f"{other}.": f"{part}." for part, other in self.systems[system].get(SHARES, {}).items()
+        }
+        state = {}
         try:
             with safe_open(path, framework="pt") as file:
-                names = [k for k in file.keys() if k.startswith(prefix)]  # noqa: SIM118 - no mapping
-                state = {k.removeprefix(prefix): file.get_tensor(k) for k in names}
+                for prefix, own in prefixes.items():
+                    names = [k for k in file.keys() if k.startswith(prefix)]  # noqa: SIM118 - no mapping
+                    state |= {own + k.removeprefix(prefix): file.get_tensor(k) for k in names}
         except (SafetensorError, OSError) as error:
             raise WeightsError(f"{path} cannot be read: {error}") from error
         if not state:
@@ -140,14 +149,17 @@ def save(
         raise WeightsError(f"states for {sorted(states)}, entries for {sorted(systems)}: they have to agree")
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {}
+    tensors, entries = {}, {}
     for system, state in states.items():
+        shares = _shared(system, states)
+        entries[system] = {**systems[system], **({SHARES: shares} if shares else {})}
         for key, value in state.items():
-            tensors[f"{system}.{key}"] = _stored(value, half, f"{system}.{key}")
+            if not key.startswith(tuple(f"{part}." for part in shares)):
+                tensors[f"{system}.{key}"] = _stored(value, half, f"{system}.{key}")
     save_file(tensors, folder / MODEL)
     config = {
         "format": FORMAT, "family": family, "licence": licence, "data": list(data), "skeleton": list(JOINTS),
-        "systems": {name: dict(entry) for name, entry in systems.items()}, "text_encoder": text_encoder,
+        "systems": entries, "text_encoder": text_encoder,
         "sha256": _sha256(folder / MODEL),
     }  # fmt: skip
     _check_config(config, folder / CONFIG)
@@ -169,6 +181,19 @@ def discover(folders: Sequence[str | os.PathLike[str]]) -> dict[str, Path]:
         for candidate in (folder, *inside):
             if (candidate / CONFIG).is_file():
                 found.setdefault(candidate.name, candidate)
+    return found
+
+
+def _shared(system: str, states: Mapping[str, State]) -> dict[str, str]:
+    """Parts of a system that are another system, parameter for parameter: part -> that system."""
+    own, found = states[system], {}
+    for part in dict.fromkeys(key.split(".")[0] for key in own):
+        inside = {k.removeprefix(f"{part}."): v for k, v in own.items() if k.startswith(f"{part}.")}
+        for other, state in states.items():
+            if other == system or state.keys() != inside.keys():
+                continue
+            if all(torch.equal(v.cpu().half(), state[k].cpu().half()) for k, v in inside.items()):
+                found[part] = other
     return found
 
 

@@ -1,4 +1,4 @@
-"""``limber-train prepare | train | evaluate | ablate | summary | export``."""
+"""``limber-train prepare | train | evaluate | ablate | summary | export | extend``."""
 
 from __future__ import annotations
 
@@ -112,6 +112,13 @@ def _parser() -> argparse.ArgumentParser:
     c.add_argument("-o", "--out", type=Path, required=True)
     c.add_argument("--most", type=int, default=200)
     c.add_argument("--notes", type=Path, help="text for the card: what was tried")
+    c = sub.add_parser("extend", help="another system into a bundle that is there, measured")
+    c.add_argument("checkpoint", type=Path)
+    c.add_argument("--bundle", type=Path, required=True, help="the folder, which is written anew")
+    c.add_argument("--data", type=Path, required=True)
+    c.add_argument("--most", type=int, default=200)
+    c.add_argument("--task", action="append", help="measure this task of the system's alone; may be repeated")
+    c.add_argument("--notes", type=Path, help="text for the card: what was tried")
     return p
 
 
@@ -120,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     a = _parser().parse_args(arguments)
     try:
         commands = {"prepare": _prepare, "train": _train, "evaluate": _evaluate, "evaluator": _evaluator,
-                    "ablate": _ablate, "summary": _summary, "export": _export}  # fmt: skip
+                    "ablate": _ablate, "summary": _summary, "export": _export, "extend": _extend}  # fmt: skip
         return commands[a.command](a)
     except (LimberError, FloatingPointError, FileNotFoundError, ValueError) as e:
         print(f"limber-train: {e}", file=sys.stderr)
@@ -230,6 +237,16 @@ def _export(a: argparse.Namespace) -> int:
     bundle = export(a.checkpoints, a.data, a.out, a.most, notes)
     size = sum(f.stat().st_size for f in bundle.path.iterdir()) / 1e6
     print(f"{bundle.path}: {size:.1f} MB")
+    return 0
+
+
+def _extend(a: argparse.Namespace) -> int:
+    from .extend import extend
+
+    notes = a.notes.read_text() if a.notes else ""
+    bundle = extend(a.bundle, a.checkpoint, a.data, a.most, a.task, notes)
+    size = sum(f.stat().st_size for f in bundle.path.iterdir()) / 1e6
+    print(f"{bundle.path}: {size:.1f} MB, {', '.join(bundle.systems)}")
     return 0
 
 

@@ -128,16 +128,10 @@ def card(
     lines += [f"- {s}: {SOURCES[s].licence}" for s in used]
     lines += ["", "## Systems", ""]
     lines += [
-        _about(name, system, config) for (name, system), (config, _) in zip(named.items(), runs, strict=True)
+        about(name, system, config) for (name, system), (config, _) in zip(named.items(), runs, strict=True)
     ]
     for (name, system), (config, _) in zip(named.items(), runs, strict=True):
-        if isinstance(system, MoGenTS | RoPAR) and system.prompts is not None:
-            lines += [
-                "",
-                f"## What `{name}` knows of words",
-                "",
-                *known.listed(system.prompts, config.sources),
-            ]
+        lines += words(name, system, config)
     lines += [
         "", "## Measured on held-out motion", "",
         f"`{default}` (what `auto` takes) beside plain interpolation; `limber-train evaluate` makes these tables. "
@@ -153,7 +147,14 @@ def card(
     return "\n".join(lines).strip() + "\n"
 
 
-def _about(name: str, system: Trained, config: Config) -> str:
+def words(name: str, system: Trained, config: Config) -> list[str]:
+    """Lines of the card: the actions, styles and modifiers that a system with text knows."""
+    if not isinstance(system, MoGenTS | RoPAR) or system.prompts is None:
+        return []
+    return ["", f"## What `{name}` knows of words", "", *known.listed(system.prompts, config.sources)]
+
+
+def about(name: str, system: Trained, config: Config) -> str:
     """A line of the card: how large a system is, and how it was trained."""
     millions = sum(p.numel() for p in system.network.parameters()) / 1e6
     trained = f"{config.steps} steps of {config.batch} windows"
