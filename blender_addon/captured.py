@@ -155,12 +155,26 @@ def collect(obj: bpy.types.Object, plan: Plan, bone_map: BoneMap) -> Generator[N
         raise InvalidRequestError(
             "keys", f"{obj.name} has none", "Give it the Action with the captured motion."
         )
-    action = data.action.session_uid
     # 2. what is asked for
     scope = find(obj, plan, bone_map, armature_io.scene_fps())
+    return (yield from read_steps(obj, plan, bone_map, scope))
+
+
+def read_steps(
+    obj: bpy.types.Object, plan: Plan, bone_map: BoneMap, scope: Scope
+) -> Generator[None, None, Captured]:
+    """Read the motion of a scope and every key that has to stay.
+
+    Raises:
+        InvalidRequestError: a curve that is to be written has a modifier.
+    """
     check_curves(obj, scope)
+    data = obj.animation_data
+    assert data is not None
+    assert data.action is not None
+    action = data.action.session_uid
     yield
-    # 3. the keys that stay
+    # 1. the keys that stay
     channels: dict[keyframes.ChannelId, keyframes.KeyedChannel] = {}
     found = (keyframes.split_path(curve.data_path) for curve in actions.fcurves(obj))
     bones = list(dict.fromkeys(split[0] for split in found if split is not None))
@@ -168,7 +182,7 @@ def collect(obj: bpy.types.Object, plan: Plan, bone_map: BoneMap) -> Generator[N
         part = keyframes.read_keys(obj, -np.inf, np.inf, False, bones[at : at + BONES_AT_ONCE], True)
         channels.update(kept_keys(scope, part).channels)
         yield
-    # 4. the motion
+    # 2. the motion
     frames = scope.frames.astype(np.float64)
     if rigify_io.is_control_rig(obj, bone_map):
         steps = rigify_io.read_clip_steps(obj, bone_map, frames)

@@ -37,7 +37,7 @@ def why_no_run(context: bpy.types.Context, task: str = plans.INBETWEEN) -> str:
     data = obj.animation_data
     if data is not None and data.use_tweak_mode:
         return "Leave the NLA strip's tweak mode first"
-    if task != plans.GENERATE and (data is None or data.action is None):
+    if task not in (plans.GENERATE, plans.FOLLOW) and (data is None or data.action is None):
         return "No keys: key at least two poses" if task == plans.INBETWEEN else "No Action: there is no motion yet"
     session = jobs.current()
     character = session.characters.get(obj) if session else None

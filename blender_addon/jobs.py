@@ -26,6 +26,7 @@ from . import (
     client,
     conversation,
     elsewhere,
+    followed,
     mapping,
     plans,
     preferences,
@@ -61,6 +62,9 @@ that is drawn for every change): there fewer, longer ones are felt less. One ste
 up to 30 ms, and the sum stays below 50."""
 
 SLOW_SECONDS = 0.1
+
+COLLECT = {plans.INBETWEEN: transfer.collect, plans.FOLLOW: followed.collect}
+"""How a task is read, if not as captured motion."""
 
 BUSY_SECONDS, WATCH_SECONDS = 0.02, 0.5
 PACKAGE_FOLDER = Path(__file__).resolve().parent
@@ -282,7 +286,7 @@ class Session:
                 raise BackendError(f"{job.name} is gone, so its motion was thrown away.")
             if job.phase == READING:
                 bone_map = self._bone_map(obj)
-                collect = transfer.collect if job.plan.task == plans.INBETWEEN else captured.collect
+                collect = COLLECT.get(job.plan.task, captured.collect)
                 if bone_map and self._slice(job, lambda: collect(obj, job.plan, bone_map)):
                     self._converse(job)
             elif job.phase == WRITING:

@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 
-from . import checks, jobs, mapping, plans, process, properties, review, selection
+from . import checks, follow_panel, jobs, mapping, plans, process, properties, review, selection
 from .motion.errors import BackendError, InvalidRequestError, LimberError
 
 CATEGORY = "Limber"
@@ -21,7 +21,7 @@ PHASES = {
     jobs.WRITING: "Writing the Action",
 }
 ICONS = {plans.INBETWEEN: "ANIM", plans.COMPLETE: "BONE_DATA", plans.REFINE: "SMOOTHCURVE", plans.EDIT: "POSE_HLT",
-         plans.GENERATE: "OUTLINER_DATA_FONT"}  # fmt: skip
+         plans.GENERATE: "OUTLINER_DATA_FONT", plans.FOLLOW: "CON_FOLLOWPATH"}  # fmt: skip
 OPERATORS = {task: f"limber.{task}" for task in plans.TASKS} | {plans.GENERATE: "limber.generate"}
 LINES_SHOWN = 6
 NAMES_SHOWN = 6
@@ -137,6 +137,8 @@ def draw_settings(layout: bpy.types.UILayout, obj: bpy.types.Object | None, cont
         column.row().prop(settings, "begin", expand=True)
         if settings.begin == "CURSOR":
             column.prop(settings, "heading")
+    elif settings.task == plans.FOLLOW:
+        follow_panel.draw(column, obj, scene)
     else:
         draw_scope(column, obj, settings)
     column.prop(settings, "variations")
@@ -230,6 +232,8 @@ def draw_review(layout: bpy.types.UILayout, obj: bpy.types.Object | None, width:
     column = box.column(align=True)
     for line in shown.comparison.splitlines():
         wrapped(column, line, width, "BLANK1")
+    for line in shown.followed.splitlines():
+        wrapped(column, line, width, "ERROR" if "cannot be reached" in line else "PINNED")
     if shown.remark:
         wrapped(box, shown.remark, width, "INFO")
     column = box.column(align=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import bpy
 import numpy as np
 
-from . import selection
+from . import follow_properties, selection
 from .motion import contacts
 from .motion.errors import InvalidRequestError
 from .motion.skeleton import JOINTS
@@ -18,14 +19,22 @@ PROVENANCE = "limber"
 """Name of the custom property on an Action that says how it was made (JSON)."""
 
 ROOT = "root"
-INBETWEEN, COMPLETE, REFINE, EDIT, GENERATE = "inbetween", "complete", "refine", "edit", "text"
-TASKS = (INBETWEEN, COMPLETE, REFINE, EDIT, GENERATE)
+INBETWEEN, COMPLETE, REFINE, EDIT, GENERATE, FOLLOW = (
+    "inbetween",
+    "complete",
+    "refine",
+    "edit",
+    "text",
+    "follow",
+)
+TASKS = (INBETWEEN, COMPLETE, REFINE, EDIT, GENERATE, FOLLOW)
 NAMES = {
     INBETWEEN: "In-between",
     COMPLETE: "Complete",
     REFINE: "Refine",
     EDIT: "Edit Joints",
     GENERATE: "Generate",
+    FOLLOW: "Follow",
 }
 """What people read."""
 
@@ -43,10 +52,12 @@ class Plan:
         task: one of ``TASKS``.
         bones: complete, refine: the bones that it is about; empty: all.
         gap: complete: only where bones have no key for more than so many frames; 0: wherever asked.
-        confidence: refine: how far the present motion is trusted, 0 to 1.
-        scope: complete, refine: what an earlier result changed, frames by bone (:func:`runs`).
+        confidence: refine, follow: how far the present motion is trusted, 0 to 1.
+        scope: complete, refine, follow: what an earlier result changed, frames by bone (:func:`runs`).
         heading: generate: degrees to the left of Blender's front, which is -Y.
         place: generate: where it begins, canonical metres (y up); None: at the start frame's pose, which stays.
+        motion: follow: what of the present motion is kept, see :mod:`.follow_properties`.
+        controls: follow: the entries of :mod:`.motion.controls`; None: what the armature object holds.
     """
 
     start: int
@@ -65,6 +76,8 @@ class Plan:
     scope: dict[str, list[list[int]]] | None = None
     heading: float = 0.0
     place: tuple[float, float, float] | None = None
+    motion: str = follow_properties.KEPT
+    controls: Mapping[str, Any] | None = None
 
 
 # -- masks as text -------------------------------------------------------------------------------------
@@ -138,6 +151,13 @@ def from_settings(
         place = cursor(scene) if settings.begin == "CURSOR" else None
         return replace(plan, task=task, keep="NONE", texts=spans(settings.prompt, start, end),
                        heading=float(np.degrees(settings.heading)), place=place)  # fmt: skip
+    if task == FOLLOW:
+        motion = follow_properties.of(obj).motion
+        keep = {follow_properties.KEYS: settings.keep, follow_properties.KEPT: settings.keep_marked}.get(
+            motion, "NONE"
+        )
+        return replace(plan, task=task, keep=keep, motion=motion, confidence=settings.trust,
+                       texts=spans(settings.prompt, start, end))  # fmt: skip
     complete = task == COMPLETE
     gaps = complete and settings.missing == "GAPS"
     some = task == EDIT or (settings.bones == "SELECTED" if not complete else not gaps)
@@ -210,7 +230,9 @@ def from_action(obj: bpy.types.Object) -> Plan:
 
 
 def _placing(made: dict[str, Any]) -> dict[str, Any]:
-    """Where a generated motion began; nothing for the other tasks."""
+    """Where a generated motion began, what was followed; nothing for the other tasks."""
+    if made["task"] == FOLLOW:
+        return {"motion": str(made["motion"]), "controls": dict(made["controls"])}
     if made["task"] != GENERATE:
         return {}
     place = made["place"]

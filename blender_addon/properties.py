@@ -26,6 +26,7 @@ TASKS = (
     ("refine", "Refine", "Clean a captured motion: jitter, noise, sliding feet"),
     ("edit", "Edit Joints", "Let the selected bones do something else over some frames"),
     ("text", "Generate", "Make motion that does what is said"),
+    ("follow", "Follow", "Hands, feet, any joint and the hips go where pins, a path and waypoints say"),
 )
 BEGINNINGS = (
     ("CURSOR", "3D Cursor", "Begin at the 3D cursor, facing the heading below"),
@@ -70,7 +71,8 @@ class LimberSettings(bpy.types.PropertyGroup):
         description="How far the captured motion is trusted: the more, the less it changes",
     )  # fmt: skip
     prompt: bpy.props.StringProperty(
-        name="Prompt", description="What is done, in English; several prompts, separated by semicolons, share the range"
+        name="Prompt",
+        description="What is done, in English; several prompts, separated by semicolons, share the range",
     )
     begin: bpy.props.EnumProperty(name="Begin", items=BEGINNINGS, description="Where generated motion begins")
     heading: bpy.props.FloatProperty(
@@ -83,7 +85,9 @@ class LimberSettings(bpy.types.PropertyGroup):
     range_mode: bpy.props.EnumProperty(name="Range", items=RANGES, description="Which frames are filled")
     start: bpy.props.IntProperty(name="Start", default=1, description="First frame of the range")
     end: bpy.props.IntProperty(name="End", default=60, description="Last frame of the range")
-    keep: bpy.props.EnumProperty(name="Keep Keys", items=KEEPS, description="Which keys the motion goes through")
+    keep: bpy.props.EnumProperty(
+        name="Keep Keys", items=KEEPS, description="Which keys the motion goes through"
+    )
     variations: bpy.props.IntProperty(
         name="Variations", default=1, min=1, max=8, description="How many results one run brings"
     )
@@ -113,6 +117,9 @@ class LimberResult(bpy.types.PropertyGroup):
     made_by: bpy.props.StringProperty(name="Made by", description="System and bundle")
     licence: bpy.props.StringProperty(name="Licence", description="Licence of the bundle")
     remark: bpy.props.StringProperty(name="Remark", description="What to know about this result")
+    followed: bpy.props.StringProperty(
+        name="Followed", description="How far each pin and the path were met, measured on this result"
+    )
 
 
 class LimberReview(bpy.types.PropertyGroup):

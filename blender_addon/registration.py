@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import bpy
 
-from . import handlers, jobs, operators, panels, preferences, properties, retarget_panel
+from . import (
+    follow_panel,
+    follow_properties,
+    handlers,
+    jobs,
+    operators,
+    panels,
+    preferences,
+    properties,
+    retarget_panel,
+)
 from .operators import retarget
 from .setup import operators as setup_operators
 
 CLASSES = (
     *properties.CLASSES,
+    *follow_properties.CLASSES,
     preferences.LimberPreferences,
     *operators.CLASSES,
     *setup_operators.CLASSES,
+    *follow_panel.CLASSES,
     *panels.CLASSES,
     *retarget.CLASSES,
     *retarget_panel.CLASSES,
@@ -31,6 +43,7 @@ def register() -> None:
             bpy.utils.unregister_class(cls)
         raise
     properties.register()
+    follow_properties.register()
     retarget.register()
     jobs.open_session(handlers.wake)
     handlers.register()
@@ -42,6 +55,7 @@ def unregister() -> None:
     setup_operators.close()
     jobs.close_session()
     retarget.unregister()
+    follow_properties.unregister()
     properties.unregister()
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 
 import bpy
 
-from . import actions, captured_writer, character_io, keyframes, plans, properties, review
+from . import actions, captured_writer, character_io, followed, keyframes, plans, properties, review
 from .captured import Captured
+from .followed import Followed
 from .keyframes import Keys
 from .motion.errors import InvalidRequestError
 from .transfer import Answers, Collected
@@ -59,7 +60,15 @@ def write(
             for entry in properties.review(obj).results:
                 entry.remark = CHANGED
         made.clear()
+        if isinstance(collected, Followed):
+            yield from _measure(obj, collected)
         _undo_step(UNDO_MESSAGES[collected.plan.task])
+
+
+def _measure(obj: bpy.types.Object, collected: Followed) -> Generator[None, None, None]:
+    """How far what is shown went where it was told, measured on the rig itself; reading changes nothing."""
+    found = yield from followed.remeasured_steps(obj, collected)
+    properties.review(obj).results[0].followed = "\n".join(followed.lines(found))
 
 
 def _undo_step(message: str) -> None:
@@ -164,6 +173,8 @@ def _provenance(collected: Read, answers: Answers, n: int, original: str, slot: 
     more: dict[str, Any] = {}
     if isinstance(collected, Captured):
         more = {"scope": collected.scope_json(), "confidence": plan.confidence}
+    if isinstance(collected, Followed):
+        more |= collected.made_json()
     if plan.task == plans.GENERATE:
         more |= {"heading": plan.heading, "place": plan.place}
     return more | {
@@ -186,8 +197,10 @@ def _show(
     state.original, state.original_slot, state.original_fake_user = original, slot, had_fake_user
     by_uid = {action.session_uid: action for action in bpy.data.actions}
     report = answers.report
-    for uid, change in made:
+    for n, (uid, change) in enumerate(made):
         entry = state.results.add()
+        if "followed" in report:
+            entry.followed = "\n".join(followed.lines(report["followed"][n]))
         entry.action, entry.key_change = by_uid[uid], change
         entry.comparison = comparison(report, task)
         entry.made_by = made_by(report)

@@ -63,7 +63,7 @@ def back_to_original(obj: bpy.types.Object) -> None:
     if result is None or original is None:
         name = result.name if result is not None else obj.name
         raise InvalidRequestError("action", f"what {name} was made from is no longer in the file",
-                                  "Refine starts from the motion as it was; run it on this one instead.")  # fmt: skip
+                                  "It starts from the motion as it was; run it on this one instead.")  # fmt: skip
     result.use_fake_user = True
     actions.assign(obj, original, slot_of(original, result[actions.ORIGINAL_SLOT]))
 

@@ -208,6 +208,13 @@ def _gaps(obj: Any, bone: str, longer: int, start: int, end: int, first: int, la
 def _keep(obj: Any, plan: Plan, bone_map: BoneMap, masks: dict[str, Mask], root: Mask, first: int) -> None:
     """Take the frames of selected keys out of what is asked."""
     keys = read_keys(obj, plan.start, plan.end, only_selected_keys=True, include_generated=True)
+    clear_keyed(obj, bone_map, keys, masks, root, first)
+
+
+def clear_keyed(
+    obj: Any, bone_map: BoneMap, keys: Keys, masks: dict[str, Mask], root: Mask, first: int
+) -> None:
+    """Take the frames of ``keys`` out of what is asked of the bones whose roles they pose, and of the root."""
     if rigify_io.is_control_rig(obj, bone_map):
         roles, places = rigify_io.keyed_roles(obj, keys)
     else:

@@ -87,6 +87,13 @@ class Controls:
         """The path and the waypoints."""
         return (*([self.path] if self.path else []), *self.waypoints)
 
+    def shifted(self, by: int, frames: int, first: int) -> Controls:
+        """The same on a longer clip of ``frames`` frames that begins ``by`` frames earlier, at ``first``."""
+        pins = tuple(replace(p, frames=p.frames + by) for p in self.pins)
+        path = replace(self.path, frames=self.path.frames + by) if self.path else None
+        waypoints = tuple(replace(w, frames=w.frames + by) for w in self.waypoints)
+        return replace(self, pins=pins, path=path, waypoints=waypoints, frames=frames, first=first)
+
     def turned(self, axes: Array) -> Controls:
         """The same in a world turned by ``axes`` ``(4,)``, as :class:`.retarget.Rig` has them."""
         if np.allclose(np.abs(axes), rotations.IDENTITY, atol=1e-12):

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from . import decide, run
+from . import decide, pins, run
 
-CLASSES = (*run.CLASSES, *decide.CLASSES)
+CLASSES = (*run.CLASSES, *decide.CLASSES, *pins.CLASSES)

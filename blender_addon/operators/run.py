@@ -102,6 +102,15 @@ class LIMBER_OT_generate(_Task, bpy.types.Operator):
     task = plans.GENERATE
 
 
+class LIMBER_OT_follow(_Task, bpy.types.Operator):
+    """Have pins, a path and waypoints followed over the range. Keys that are kept stay exactly as they are, and
+    the result is a new Action"""
+
+    bl_idname = "limber.follow"
+    bl_label = "Follow"
+    task = plans.FOLLOW
+
+
 class LIMBER_OT_make_again(bpy.types.Operator):
     """Make this result once more from what is kept on its Action: the same model, seed, keys and text"""
 
@@ -128,7 +137,10 @@ class LIMBER_OT_make_again(bpy.types.Operator):
         assert obj is not None
         try:
             plan = plans.from_action(obj)
-            if plan.task == plans.REFINE:  # which starts from what the motion was, not from what it became
+            if plan.task in (
+                plans.REFINE,
+                plans.FOLLOW,
+            ):  # which start from what the motion was, not from what it became
                 review.back_to_original(obj)
         except LimberError as error:
             return report(self, error)
@@ -180,4 +192,4 @@ class LIMBER_OT_restart_backend(bpy.types.Operator):
 
 
 CLASSES = (LIMBER_OT_inbetween, LIMBER_OT_complete, LIMBER_OT_refine, LIMBER_OT_edit, LIMBER_OT_generate,
-           LIMBER_OT_make_again, LIMBER_OT_cancel, LIMBER_OT_restart_backend)  # fmt: skip
+           LIMBER_OT_follow, LIMBER_OT_make_again, LIMBER_OT_cancel, LIMBER_OT_restart_backend)  # fmt: skip
