@@ -3,8 +3,8 @@
 - ``ropar-vae``: the P-VAE beside a VAE of the whole body and one without shared weights: same windows, steps
   and tokens. A third of (part, frame) is spoiled on average, as in capture from video; measured on the truth.
 - ``ropar-generation``: RoPAR, without its diffusion head, and without parts, on the same spoiled windows.
-- ``ropar-credible``: RoPAR by the least credible share of its training windows, and the same network that
-  heeds no confidence.
+- ``ropar-credible``: RoPAR, MoGenTS, and RoPAR that heeds no confidence, each trained from nothing on one and
+  the same corrupted cache (``prepare --corrupt``), by the share of it that is credible.
 
 What is measured comes from the ``test`` split, which no row was trained on; text-to-motion by the evaluator
 that nothing is chosen by.
@@ -12,6 +12,7 @@ that nothing is chosen by.
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -20,13 +21,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from backend import features, text
 from backend.finish import finish
 from backend.nn.masked import Context
+from backend.nn.mogents import MoGenTS
 from backend.nn.parts import STRIDE, row_confidence
 from backend.nn.ropar import RoPAR as Networks
+from backend.systems import mogents
 from backend.systems.ropar import RoPAR
 from blender_addon.motion import constraints, rotations
 from blender_addon.motion.clip import Clip, rest_clip
@@ -37,9 +40,11 @@ from .config import PRESETS, Config
 from .dataset import generators
 from .evaluation import material
 from .evaluation import text as judged
+from .evaluation.methods import deliver
 from .objectives.ropar_vae import reconstructed
 from .objectives.ropar_windows import Draws
 from .prepare import cache as cache_file
+from .prepare import corrupt
 from .prepare.cache import FPS, Cache
 from .train import Run
 
@@ -95,22 +100,69 @@ def generation(
     return rows
 
 
+LEARNERS = ("RoPAR", "MoGenTS", "RoPAR, confidence not heeded")
+
+
 def credible(data: Path, steps: int, threads: int = 0, precision: str = "auto",
-             shares: Sequence[float] = (1.0, 0.65, 0.3), preset: str = "ropar") -> list[dict[str, Any]]:  # fmt: skip
-    """Fig. 3: the least credible share of a training window, heeded or not."""
+             shares: Sequence[float] = (1.0, 0.8, 0.6, 0.3), presets: Mapping[str, str] | None = None,
+             most: int = MOTIONS, size: int = text_metrics.POOL) -> list[dict[str, Any]]:  # fmt: skip
+    """Fig. 3: text-to-motion by the credible share of the training data; each stage of each row ``steps`` steps.
+
+    Args:
+        presets: of the stages, by name; None: the product's own.
+        most: motions that a row is measured on; size: captions of a pool.
+    """
+    presets = presets or {n: n for n in ("ropar-vae", "ropar", "mogents-vq", "mogents")}
+    clean = cache_file.load(data)
     rows = []
-    for share in shares:
-        for heed in (True, False) if share < 1 else (True,):
-            first = replace(
-                _spoiled(PRESETS[preset.replace("ropar", "ropar-vae")], steps, {}), credible=share, heed=heed
-            )
-            stage, _ = _trained(first, data, threads, precision)
-            run, _ = _second(PRESETS[preset], stage, steps, share, heed, {}, data, threads, precision)
-            rows.append(
-                {"least_credible_percent": round(100 * share), "heeded": heed, **_generated(run, data)}
-            )
-            print(rows[-1], flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for share in shares:
+            spoiled = data
+            if share < 1:
+                spoiled = Path(folder) / f"{round(100 * share)}.npz"
+                corrupt.corrupt(clean, spoiled, share)
+            # where everything is credible there is nothing to heed
+            for name in LEARNERS if share < 1 else LEARNERS[:2]:
+                stages = ("mogents-vq", "mogents") if name == "MoGenTS" else ("ropar-vae", "ropar")
+                began = time.process_time()
+                run = _stages([PRESETS[presets[s]] for s in stages], name != LEARNERS[2], spoiled, steps, threads,
+                              precision)  # fmt: skip
+                spent = round(time.process_time() - began)
+                rows.append({"credible_percent": round(100 * share), "row": name, "processor_seconds": spent,
+                             **measured(clean, _answers(run), most=most, size=size)})  # fmt: skip
+                print(rows[-1], flush=True)
+            if share < 1:
+                spoiled.unlink()
     return rows
+
+
+def _stages(
+    configs: Sequence[Config], heed: bool, data: Path, steps: int, threads: int, precision: str
+) -> Run:
+    """Two stages, the second on the averaged weights of the first; what is credible is as the cache says."""
+    last: Run | None = None
+    for config in configs:
+        config = replace(config, steps=steps, credible=1.0, heed=heed)
+        first = last.average.module if last is not None else None
+
+        def begin(run: Run, first: nn.Module | None = first) -> None:
+            if first is not None:
+                for network in (run.network, run.average.module):
+                    network.load_state_dict(first.state_dict(), strict=False)
+
+        last, _ = _trained(config, data, threads, precision, begin)
+    assert last is not None
+    return last
+
+
+def _answers(run: Run) -> judged.Generate:
+    """A trained second stage as a system that is asked for text."""
+    network = run.average.module
+    if isinstance(network, Networks):
+        return prompted(RoPAR(network, frozenset({"text"}), run.config.frames))
+    assert isinstance(network, MoGenTS)
+    system = mogents.MoGenTS(network, frozenset({"text"}), run.config.long_frames)
+    return judged.prompted(lambda requests: [deliver(r, system) for r in requests])
 
 
 # -- runs ---------------------------------------------------------------------------------------------------
@@ -184,19 +236,14 @@ def _all(valid: Tensor, network: Networks) -> tuple[Tensor, Tensor]:
 
 def _generated(run: Run, data: Path) -> dict[str, Any]:
     """Text-to-motion on held-out captions, all rows of the cache together weighted by their windows."""
-    cache = cache_file.load(data)
-    network = run.average.module
-    assert isinstance(network, Networks)
-    found = measured(cache, prompted(RoPAR(network, frozenset({"text"}), run.config.frames)))
-    return found
+    return measured(cache_file.load(data), _answers(run))
 
 
-def measured(
-    cache: Cache, generate: judged.Generate, judge: str = "report", most: int = MOTIONS
-) -> dict[str, Any]:
+def measured(cache: Cache, generate: judged.Generate, judge: str = "report", most: int = MOTIONS,
+             size: int = text_metrics.POOL) -> dict[str, Any]:  # fmt: skip
     """R@1 to 3, KID and skating of the first row of :data:`material.SETS` that has captions."""
     for name, row in material.rows(cache).items():
-        asked = judged.ask(cache, row, most)
+        asked = judged.ask(cache, row, most, size=size)
         if asked is None:
             continue
         space = judged.Space(cache, row, asked, evaluator.installed(judge))

@@ -147,19 +147,24 @@ def _parts(rows: Rows) -> str:
 
 
 def _credible(rows: Rows) -> str:
-    kinds = {"confidence heeded": True, "not heeded": False}
-    clean = [r for r in rows if r["least_credible_percent"] == 100]  # nothing to heed: both begin there
+    """A line a learner; where everything is credible there is nothing to heed, so that line begins at the other's."""
+    whole = [r for r in rows if r["credible_percent"] == 100]
     found = []
-    for key in ("R@1", "KID", "skating"):
+    for key in ("R@1", "R@3", "KID", "skating"):
+        if not all(_there(r, key) for r in rows):
+            continue
         lines = []
-        for name, heeded in kinds.items():
-            own = [r for r in rows if r["heeded"] is heeded and r not in clean] + clean
-            points = sorted((float(r["least_credible_percent"]), float(r[key])) for r in own)
+        for name in dict.fromkeys(str(r["row"]) for r in rows):
+            own = [r for r in rows if r["row"] == name]
+            own += [
+                r for r in whole if name not in (o["row"] for o in whole) and name.startswith(str(r["row"]))
+            ]
+            points = sorted((float(r["credible_percent"]), float(r[key])) for r in own)
             lines.append(Series(name, _points(points)))
         if all(_there(r, f"truth {key}") for r in rows):
-            lines.append(Series("truth", _points((float(r["least_credible_percent"]), r[f"truth {key}"])
-                                                 for r in rows if r["heeded"])))  # fmt: skip
-        found.append(curves.plot(key, "least credible share of a training window, %", "", lines))
+            truth = sorted({(float(r["credible_percent"]), float(r[f"truth {key}"])) for r in rows})
+            lines.append(Series("truth", _points(truth)))
+        found.append(curves.plot(key, "credible share of the training data, %", "", lines))
     return "\n".join(found)
 
 

@@ -52,7 +52,19 @@ def act(name: str, seed: int, frames: int) -> Clip:
 
 @once
 def captioned() -> Cache:
-    """Three performances of every act to train on, one held out; the second source says one thing in other words."""
+    """What :func:`write` writes, read."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "cache.npz"
+        write(path)
+        return cache_file.load(path)
+
+
+def write(path: Path, validation: bool = False) -> None:
+    """Three performances of every act to train on, one held out; the second source says one thing in other words.
+
+    Args:
+        validation: keep a training performance of every act, and one clip more of the second source, for it.
+    """
     texts = [way.format(a) for a in ACTS for way in WAYS] + ["walking ahead", "going ahead on foot"]
     number = {t: i for i, t in enumerate(texts)}
     mirrored = [number[way.format(other)] for other in ACTS.values() for way in WAYS]
@@ -63,21 +75,20 @@ def captioned() -> Cache:
     )  # but alike
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     clips, rows = [], []
+    splits = ("train", "train", "validation" if validation else "train", "takes")
     for k, name in enumerate(ACTS):
         for take in range(4):
             frames = 40 + 7 * take
             clips.append(act(name, 10 * k + take, frames))
             said = [(number[way.format(name)], 0, frames) for way in WAYS]
             rows.append({"name": clips[-1].name, "source": SOURCE, "group": name, "captions": said,
-                         "split": "takes" if take == 3 else "train"})  # fmt: skip
-    clips.append(act("walks forward", 99, 60))
-    rows.append({"name": "01_01", "source": WRITTEN, "group": "01", "split": "train",
-                 "captions": [(len(texts) - 2, 0, 60), (len(texts) - 1, 10, 50)]})  # fmt: skip
+                         "split": splits[take]})  # fmt: skip
+    for group, split in (("01", "train"), ("02", "validation"))[: 1 + validation]:
+        clips.append(act("walks forward", 99, 60))
+        rows.append({"name": f"{group}_01", "source": WRITTEN, "group": group, "split": split,
+                     "captions": [(len(texts) - 2, 0, 60), (len(texts) - 1, 10, 50)]})  # fmt: skip
     said = cache_file.Texts(texts, vectors, np.array([*mirrored, len(texts) - 2, len(texts) - 1]))
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "cache.npz"
-        cache_file.save(path, clips, rows, said)
-        return cache_file.load(path)
+    cache_file.save(path, clips, rows, said)
 
 
 assert set(ACTS.values()) == set(ACTS)

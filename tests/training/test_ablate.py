@@ -107,8 +107,8 @@ def test_a_page_shows_the_tables_of_a_folder(tmp_path: Path) -> None:
         "strides": [{"ddim_steps": n, "error_percent_of_hip_height": 1.0, "best_of_four": 0.9, "interpolation": 2.0,
                      "spread": 0.1, "frames_per_second": 100} for n in (0, 1, 50)],
         "ropar-vae": [{"row": r, "joints_percent_of_hip_height": 1.0, "KID": 0.1} for r in ("P-VAE", "whole body")],
-        "ropar-credible": [{"least_credible_percent": p, "heeded": h, "R@1": 0.5, "KID": 0.2, "skating": 3.0,
-                            "truth R@1": 0.9} for p, h in ((100, True), (30, True), (30, False))],
+        "ropar-credible": [{"credible_percent": p, "row": r, "R@1": 0.5, "KID": 0.2, "skating": 3.0, "truth R@1": 0.9}
+                           for p, r in ((100, "RoPAR"), (30, "RoPAR"), (30, "RoPAR, confidence not heeded"))],
         "something new": [{"row": "a", "value": 1}],
     }  # fmt: skip
     for name, rows in made.items():

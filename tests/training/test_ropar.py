@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from backend.nn import parts
 from backend.nn.ropar import RoPAR as Networks
+from tests.training import acted
 from tests.training.material import shrunk, swinging
+from training import ablate_ropar
 from training.config import PRESETS
 from training.dataset import generators
 from training.objectives import ropar_vae
@@ -168,3 +170,15 @@ def test_comparisons_learn_too(changes: dict[str, bool], data: Path, tmp_path: P
     )
     for _ in range(2):
         assert np.isfinite(run.one_step()["loss"])
+
+
+def test_the_sensitivity_curve_trains_all_on_the_same_spoiled_data(tmp_path: Path) -> None:
+    path = tmp_path / "cache.npz"
+    acted.write(path, validation=True)
+    presets = {n: f"{n}-tiny" for n in ("ropar-vae", "ropar", "mogents-vq", "mogents")}
+    rows = ablate_ropar.credible(path, 2, 1, "32", (1.0, 0.6), presets, most=8, size=4)
+    assert [(r["credible_percent"], r["row"]) for r in rows] == [
+        (100, "RoPAR"), (100, "MoGenTS"), (60, "RoPAR"), (60, "MoGenTS"), (60, "RoPAR, confidence not heeded"),
+    ]  # fmt: skip
+    assert all(r["motions"] == 8 and np.isfinite([r["R@1"], r["KID"], r["skating"]]).all() for r in rows)
+    assert len({r["truth R@1"] for r in rows}) == 1, "measured on what is not spoiled"
