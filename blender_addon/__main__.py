@@ -10,7 +10,7 @@ import argparse
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +117,12 @@ def _inbetween(options: argparse.Namespace) -> int:
     return _carry_out(options, key)
 
 
-def _carry_out(options: argparse.Namespace, prepare: Callable[[Any], dict[str, Any]]) -> int:
-    """Open, run, save; ``prepare`` gets the armature and gives the plan's further entries."""
+def _carry_out(
+    options: argparse.Namespace,
+    prepare: Callable[[Any], dict[str, Any]],
+    say: Callable[[Mapping[str, Any]], None] = lambda report: None,
+) -> int:
+    """Open, run, save; ``prepare`` gets the armature and gives the plan's further entries, ``say`` the report."""
     import bpy
 
     from . import actions, headless, plans, scene_files
@@ -143,6 +147,7 @@ def _carry_out(options: argparse.Namespace, prepare: Callable[[Any], dict[str, A
             actions.assign(obj, action, None)
             scene_files.save(path, obj, *headless.action_range(obj, start, end), options.only_armature)
     print(f"{options.output}: {summary(outcome, plan.task)}")
+    say(outcome.report)
     return 0
 
 
@@ -254,6 +259,42 @@ def _generate(options: argparse.Namespace) -> int:
     return _carry_out(options, plan)
 
 
+# -- follow ------------------------------------------------------------------------------------------
+
+
+def _follow_arguments(parser: argparse.ArgumentParser) -> None:
+    _run_arguments(parser)
+    parser.add_argument("--controls", type=Path, metavar="FILE.json",
+                        help="pins, path and waypoints (blender_addon/motion/controls.py says how; default: those "
+                        "that SCENE holds)")  # fmt: skip
+    parser.add_argument("--motion", choices=("keep", "keys", "nothing"), default="keep",
+                        help="of the present motion: keep it as far as can be (default), the keyed poses exactly, "
+                        "or nothing")  # fmt: skip
+    parser.add_argument("--trust", type=confidence, default=0.5, metavar="C",
+                        help="how closely the motion is kept, 0.05 to 0.95 (default 0.5)")  # fmt: skip
+    parser.add_argument("--text", default="", metavar="PROMPT", help="what is done meanwhile")
+
+
+def _follow(options: argparse.Namespace) -> int:
+    from . import followed, plans
+    from .motion import controls
+
+    def plan(obj: Any) -> dict[str, Any]:
+        del obj
+        start, end = options.frames
+        told = None if options.controls is None else controls.parsed(options.controls)
+        keep = "ALL" if options.motion == "keys" else "NONE"
+        return {"task": plans.FOLLOW, "keep": keep, "motion": options.motion.upper(), "confidence": options.trust,
+                "controls": told, "texts": plans.spans(options.text, start, end)}  # fmt: skip
+
+    def say(report: Mapping[str, Any]) -> None:
+        for number, found in enumerate(report.get("followed", ()), 1):
+            for line in followed.lines(found):
+                print(f"  {number}: {line}" if len(report["followed"]) > 1 else f"  {line}")
+
+    return _carry_out(options, plan, say)
+
+
 # -- map ---------------------------------------------------------------------------------------------
 
 
@@ -306,6 +347,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], Arguments, str]] 
     "refine": (_captured, _refine_arguments, "Clean a captured motion: jitter, noise, sliding feet."),
     "edit": (_captured, _edit_arguments, "Let joints do something else over some frames."),
     "generate": (_generate, _generate_arguments, "Make motion that does what is said."),
+    "follow": (_follow, _follow_arguments, "Have pins, a path and waypoints followed."),
     "map": (_map, _map_arguments, "Say which bone plays which role, and which roles have none."),
     "demo": (
         _demo,

@@ -101,20 +101,14 @@ def fractions(obj: Any, start: int, end: int) -> list[list[float]]:
 
 
 def last_stroke(context: bpy.types.Context) -> Array:
-    """The last drawn stroke, in the world: of the active Grease Pencil object, else an annotation. ``(n, 3)``.
+    """The last drawn stroke, in the world: of the selected Grease Pencil object, else an annotation. ``(n, 3)``.
 
     Raises:
         InvalidRequestError: there is none, or it has no length.
     """
     layer = context.view_layer
-    active = layer.objects.active if layer else None
-    found = (
-        _pencil_stroke(active, context.scene)
-        if active is not None and active.type == "GREASEPENCIL"
-        else None
-    )
-    if found is None:
-        found = _annotation(context.scene)
+    drawings = [o for o in layer.objects if o.type == "GREASEPENCIL" and o.select_get()] if layer else []
+    found = _pencil_stroke(drawings[0], context.scene) if drawings else _annotation(context.scene)
     if found is None:
         raise InvalidRequestError(
             "path", "there is no stroke", "Draw one with Annotate, or with Grease Pencil."
@@ -132,7 +126,7 @@ def _annotation(scene: Any) -> Array | None:
     if not len(strokes):
         return None
     points = np.array([p.co for p in strokes[-1].points], np.float64).reshape(-1, 3)
-    if strokes[-1].display_mode != "3DSPACE":
+    if getattr(strokes[-1], "display_mode", "3DSPACE") != "3DSPACE":  # Blender 4 does not tell
         raise InvalidRequestError("path", "the stroke lies on the screen, not in the scene",
                                   "Set the Annotate tool's placement to 3D Cursor or Surface.")  # fmt: skip
     return points

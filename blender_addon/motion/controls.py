@@ -74,12 +74,17 @@ def load(
         InvalidRequestError: anything that makes no sense; it names the entry.
     """
     reader = _Reader(fps, frames, first, bones)
-    found = reader.whole(_parsed(source))
+    found = reader.whole(parsed(source))
     check(found)
     return found
 
 
-def _parsed(source: Path | str | Mapping[str, Any]) -> Any:
+def parsed(source: Path | str | Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a file or its text holds, unread.
+
+    Raises:
+        FileFormatError: no JSON; OSError: no such file.
+    """
     if isinstance(source, Mapping):
         return source
     name = "controls"
@@ -95,11 +100,14 @@ def _parsed(source: Path | str | Mapping[str, Any]) -> Any:
         except UnicodeDecodeError as error:
             raise FileFormatError(name, f"no UTF-8 text ({error.reason})") from None
     try:
-        return json.loads(source)
+        found = json.loads(source)
     except json.JSONDecodeError as error:
         raise FileFormatError(name, f"no JSON: {error.msg}", error.lineno) from None
     except (RecursionError, ValueError) as error:
         raise FileFormatError(name, f"no JSON that can be read ({type(error).__name__})") from None
+    if not isinstance(found, Mapping):
+        raise FileFormatError(name, "holds no JSON object with pins, a path or waypoints")
+    return found
 
 
 class _Reader:

@@ -284,6 +284,9 @@ def test_files(tmp_path: Path) -> None:
     path.write_text('{"pins": [\n oops', encoding="utf-8")
     with pytest.raises(FileFormatError, match=r"ü.json, line 2: no JSON"):
         controls.load(path, FPS, F)
+    path.write_text("[1, 2]", encoding="utf-8")
+    with pytest.raises(FileFormatError, match="no JSON object"):
+        controls.load(path, FPS, F)
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(FileFormatError, match="no UTF-8"):
         controls.load(path, FPS, F)
