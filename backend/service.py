@@ -160,22 +160,42 @@ class Service:
             if request.task not in BUILT_IN[request.system].tasks:
                 raise _unsupported(request, request.system, self._able(request.task))
             return None, request.system
-        name = request.bundle or self._default()
-        bundle = weights.load(self._folders[name]) if name else None
-        able = [k for k, v in bundle.systems.items() if request.task in v["tasks"]] if bundle else []
+        candidates = self._candidates(request.bundle)
+        for bundle in candidates:
+            able = [k for k, v in bundle.systems.items() if request.task in v["tasks"]]
+            if request.system in able or (able and request.system == "auto"):
+                return bundle, able[0] if request.system == "auto" else request.system
+        name = candidates[0].name if candidates else ""
         if request.system == "auto":
-            if able:
-                return bundle, able[0]
             only = self._able(request.task)
             if not request.bundle and len(only) == 1 and only[0] in BUILT_IN:
                 return None, only[0]
             raise _unsupported(request, name or "this installation", self._able(request.task))
-        if request.system in able:
-            return bundle, request.system
-        if bundle is None or request.system not in bundle.systems:
-            known = ", ".join(["auto", *(bundle.systems if bundle else ()), *BUILT_IN])
+        every = list(dict.fromkeys(k for bundle in candidates for k in bundle.systems))
+        if request.system not in every:
+            known = ", ".join(["auto", *every, *BUILT_IN])
             raise InvalidRequestError("system", f"bundle {name!r} has no {request.system!r}", f"Use {known}.")
         raise _unsupported(request, request.system, self._able(request.task))
+
+    def _candidates(self, name: str) -> list[Bundle]:
+        """The bundles that may answer, the one that is asked for first: a family's systems may be spread over
+        several. Without a name, the default one, the others of its family, and then all others.
+
+        Raises:
+            WeightsError: the first one is damaged; of the others those that are count as not there.
+        """
+        first = name or self._default()
+        if not first:
+            return []
+        found = [weights.load(self._folders[first])]
+        for other in sorted(self._folders.keys() - {first}):
+            try:
+                found.append(weights.load(self._folders[other]))
+            except WeightsError:  # models() says so
+                continue
+        family = found[0].config["family"]
+        own, rest = ([b for b in found if (b.config["family"] == family) is same] for same in (True, False))
+        return own if name else own + rest
 
     def _able(self, task: str) -> list[str]:
         """Who does something for a task, as ``system (bundle)``; interpolation refines nothing."""

@@ -103,7 +103,8 @@ def test_what_cannot_be_done_says_what_can(service: Service, request_: Any, fiel
     assert raised.value.remedy
 
 
-def test_who_can_is_named(tmp_path: Path) -> None:
+def refining(folder: Path, family: str) -> None:
+    """A bundle whose one system refines."""
     import torch
 
     from backend import weights
@@ -115,11 +116,37 @@ def test_who_can_is_named(tmp_path: Path) -> None:
         Architecture(pose_width=16, joint_width=8, heads=2, joint_heads=2, hidden=32, rounds=1)
     )
     settings, tensors = MMDM(network, frozenset({"refine"}), 32, 2).to_bundle()
-    make_bundle(tmp_path / "open")
-    weights.save(tmp_path / "other", {"mmdm": tensors}, {"mmdm": settings}, family="open", licence="x", data=[],
+    weights.save(folder, {"mmdm": tensors}, {"mmdm": settings}, family=family, licence=f"{folder.name}'s", data=[],
                  card="", metrics={})  # fmt: skip
-    with pytest.raises(InvalidRequestError, match=r"Use mmdm \(other\)"):
-        Service([tmp_path]).run(with_task("refine"))
+
+
+def test_who_can_answers_where_the_default_cannot(tmp_path: Path) -> None:
+    make_bundle(tmp_path / "open")
+    refining(tmp_path / "a-research", "research")
+    service = Service([tmp_path])
+    found = service.run(with_task("refine")).report
+    assert (found["bundle"], found["licence"]) == ("a-research", "a-research's")
+    assert service.run(keyed()).report["bundle"] == "open", "what the default can do, it does"
+    refining(tmp_path / "z-open", "open")
+    service = Service([tmp_path])
+    assert service.run(with_task("refine")).report["bundle"] == "z-open", "its own family comes first"
+    assert service.run(with_task("refine", system="mmdm")).report["bundle"] == "z-open"
+    assert service.run(with_task("refine", bundle="open")).report["bundle"] == "z-open"
+
+
+def test_a_named_bundle_answers_with_its_own_family_alone(tmp_path: Path) -> None:
+    make_bundle(tmp_path / "open")
+    refining(tmp_path / "other", "research")
+    with pytest.raises(InvalidRequestError, match=r"open cannot do 'refine'. Use mmdm \(other\)"):
+        Service([tmp_path]).run(with_task("refine", bundle="open"))
+
+
+def test_a_damaged_bundle_is_passed_over_for_those_that_can(tmp_path: Path) -> None:
+    make_bundle(tmp_path / "open")
+    refining(tmp_path / "a", "open")
+    refining(tmp_path / "b", "open")
+    (tmp_path / "a" / "config.json").write_text("{}")
+    assert Service([tmp_path]).run(with_task("refine")).report["bundle"] == "b"
 
 
 def test_models_are_kept_and_released(service: Service) -> None:
