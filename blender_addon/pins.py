@@ -69,6 +69,15 @@ def bones_of(obj: Any, bone_map: BoneMap) -> dict[str, str]:
     return {name: joint for name, joint in found if joint}
 
 
+def shown(obj: Any, bone_map: BoneMap, bone: str) -> str:
+    """The bone whose head shows where a pinned bone is: controls of a limb stay behind while others move it."""
+    if not rigify_io.is_control_rig(obj, bone_map):
+        return bone
+    joint = joint_of(obj, bone_map, bone)
+    control = bone_map.bones.get(joint, ("",))[0]
+    return rigify_io.seen_bone(obj, control) if control and joint != "pelvis" else bone
+
+
 # -- targets --------------------------------------------------------------------------------------------
 
 
@@ -176,7 +185,7 @@ def read_steps(obj: Any, bone_map: BoneMap, start: int, end: int) -> Generator[N
     out["pins"] = [_pin(obj, bone_map, pin, number, span(pin, start, end), at) for number, pin in used]
     out["waypoints"] = [_waypoint(w, number, at, obj) for number, w in there]
     if kept.path is not None:
-        path = _path(kept, start, end)
+        path = path_entry(kept, start, end)
         out |= {"path": path} if path else {}
     if not (out["pins"] or out["waypoints"] or "path" in out):
         raise InvalidRequestError("follow", f"nothing is to be followed from {start} to {end}",
@@ -257,7 +266,7 @@ def heading(world: Array, name: str = "waypoint") -> float:
     return math.atan2(x, -y)
 
 
-def _path(kept: Any, start: int, end: int) -> dict[str, Any] | None:
+def path_entry(kept: Any, start: int, end: int) -> dict[str, Any] | None:
     """The path's entry; None: none of its frames are in the range."""
     first, last = path_frames(kept, start, end)
     low, high = max(first, start), min(last, end)

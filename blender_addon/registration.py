@@ -11,6 +11,7 @@ from . import (
     jobs,
     operators,
     panels,
+    pin_drawing,
     preferences,
     properties,
     retarget_panel,
@@ -47,10 +48,12 @@ def register() -> None:
     retarget.register()
     jobs.open_session(handlers.wake)
     handlers.register()
+    pin_drawing.register()
 
 
 def unregister() -> None:
     """The reverse; running jobs are cancelled and the backend is ended."""
+    pin_drawing.unregister()
     handlers.unregister()
     setup_operators.close()
     jobs.close_session()

@@ -66,8 +66,8 @@ def chosen_bones(obj: Any) -> dict[str, str]:
 
 
 def head(obj: Any, bone: str) -> np.ndarray:
-    """Where a bone's head is now, in the world. ``(3,)``."""
-    return pins.matrices((obj, bone))[:3, 3]
+    """Where a bone is now, in the world: its head, or that of the bone that shows it. ``(3,)``."""
+    return pins.matrices((obj, pins.shown(obj, map_of(obj), bone)))[:3, 3]
 
 
 def frames(context: bpy.types.Context, obj: Any, span: str) -> tuple[int, int]:
