@@ -146,14 +146,38 @@ def test_guidance_moves_away_from_what_is_said_to_nobody(networks: tuple[Masked,
     context = m.Context(torch.randn(1, 1, m.TEXT), torch.ones(1, 4, 1, dtype=torch.bool))
     silent = m.silence(1, 4)
 
-    def network(c: m.Context) -> torch.Tensor:
-        n = len(c.seen)
+    def network(c: m.Context, n: int) -> torch.Tensor:
         return networks[0](tokens.repeat(n, 1, 1), valid.repeat(n, 1), c)
 
     with torch.inference_mode():
-        said, nothing = network(context), network(silent)
+        said, nothing = network(context, 1), network(silent, 1)
         assert torch.allclose(m._guided(network, context, 4.0), nothing + 4 * (said - nothing), atol=1e-4)
         assert torch.equal(m._guided(network, context, 1.0), said)
+
+
+def test_codes_are_drawn_as_often_as_they_are_likely_and_none_of_the_tail() -> None:
+    logits = torch.tensor([3.0, 1.0, 2.0, -2.0, 2.5, 0.0, -1.0, 0.5])
+    many = 40_000
+    which = torch.ones(1, many, 1, dtype=torch.bool)
+    code, sure = m._drawn(logits.expand(many, -1), which, Sampling(keep=0.8), seeds(3))
+    chance = logits.softmax(-1)
+    order = chance.argsort(descending=True)
+    kept = order[(chance[order].cumsum(0) - chance[order]) <= 0.8]
+    expected = torch.zeros_like(chance).index_copy(0, kept, chance[kept] / chance[kept].sum())
+    found = torch.bincount(code, minlength=len(logits)) / many
+    assert torch.allclose(found, expected, atol=0.01)
+    assert torch.allclose(sure, logits.log_softmax(-1)[code], atol=1e-6)
+
+
+def test_logits_of_some_tokens_are_those_of_all(networks: tuple[Masked, Residual]) -> None:
+    tokens, valid = torch.randint(CODES + 1, (2, 5, TOKENS)), rows(5, 3)
+    some = torch.rand(tokens.shape) < 0.3
+    codes, at = torch.randint(CODES, (2, 5, TOKENS, LEVELS)), torch.tensor([1, 2])
+    with torch.inference_mode():
+        every = networks[0](tokens, valid, m.silence(2, 5))
+        assert torch.allclose(networks[0](tokens, valid, m.silence(2, 5), some), every[some], atol=1e-5)
+        every = networks[1](codes, at, valid, m.silence(2, 5))
+        assert torch.allclose(networks[1](codes, at, valid, m.silence(2, 5), some), every[some], atol=1e-5)
 
 
 def test_it_learns_a_map_by_heart() -> None:
