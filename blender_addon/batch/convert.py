@@ -8,7 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from ..motion import broad_hips, contacts, fingers, foot_lock, hand_contacts, retarget, root_motion, rotations
+from ..motion import (
+    broad_hips,
+    contacts,
+    fingers,
+    foot_lock,
+    hand_contacts,
+    large_feet,
+    retarget,
+    root_motion,
+    rotations,
+)
 from ..motion.clip import Clip
 from ..motion.retarget import Rig
 from ..motion.root_motion import GroundPath
@@ -76,7 +86,8 @@ def convert(source: Source, rig: Rig, options: Options) -> Converted:
     shown = plain
     if options.feet == "lock":
         skated = contacts.skating(p[:, list(contacts.BALLS)], found.toe, there.fps, there.hip_height)
-        shown = foot_lock.lock_enough(broad_hips.steadied(plain, there.skeleton), found, skated)
+        suited = large_feet.levelled(broad_hips.steadied(plain, there.skeleton), there.skeleton)
+        shown = foot_lock.lock_enough(suited, found, skated)
     measures = measure(there, p, found, plain, shown)
     shown, hands = touching(there, q, p, shown, options)
     measures |= hands
