@@ -4,6 +4,7 @@ CMU, ReActIdle and Bandai Namco onto the rigs of ``../shared/rigs`` and both Rig
 hand, with feet kept, with feet locked, and (a fifth of the clips) with hands that touch, through the
 processes that ``limber-blender retarget`` uses.
 What is written is deleted at once; the numbers go to a JSON file and, as a table, to standard output.
+What is done is noted a line at a time beside the JSON file: after an interruption, ``--resume`` goes on there.
 """
 
 from __future__ import annotations
@@ -118,48 +119,85 @@ def text(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def name_of(unit: Unit) -> str:
+    """What a unit is told by in the notes of what is done."""
+    target = Path(unit.target.path).name + (f":{unit.target.armature}" if unit.target.armature else "")
+    source = Path(unit.source.path)
+    return f"{target} {source.parent.name}/{source.name} {variant(unit.options)}"
+
+
+class Notes:
+    """What is done, a JSON line a unit; a line that was cut off is not counted.
+
+    Attributes:
+        done: name of the unit -> its entries and the process' memory.
+    """
+
+    def __init__(self, path: Path, resume: bool) -> None:
+        self.done: dict[str, dict[str, Any]] = {}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for line in path.read_text("utf-8").splitlines() if resume and path.exists() else ():
+            try:
+                noted = json.loads(line)
+            except ValueError:
+                continue
+            self.done[noted["unit"]] = noted
+        self._file = path.open("w", encoding="utf-8")
+        for noted in self.done.values():
+            self._write(noted)
+
+    def add(self, outcome: pool.Outcome) -> None:
+        """Note a unit, and delete what it wrote."""
+        how = variant(outcome.unit.options)
+        noted = {"unit": name_of(outcome.unit), "memory": outcome.memory,
+                 "entries": [entry | {"variant": how} for entry in outcome.entries]}  # fmt: skip
+        for entry in outcome.entries:
+            if entry["state"] == "done":
+                Path(entry["output"]).unlink()
+            else:
+                print(report.line(entry), flush=True)
+        self.done[noted["unit"]] = noted
+        self._write(noted)
+
+    def _write(self, noted: dict[str, Any]) -> None:
+        self._file.write(json.dumps(noted) + "\n")
+        self._file.flush()
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument(
-        "--mocap", type=Path, required=True, help="folder with cmu, reactidle and bandai_namco unpacked"
-    )
-    parser.add_argument("--rigs", type=Path, default=ROOT.parent / "shared" / "rigs")
-    parser.add_argument(
-        "--clips", type=int, default=200, help="of each source (default: as many as there are, or 200)"
-    )
-    parser.add_argument("--fps", type=float, default=0.0)
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--check", type=int, default=12)
-    parser.add_argument("--out", type=Path, default=ROOT / "out" / "retarget_table.json")
+    add = parser.add_argument
+    add("--mocap", type=Path, required=True, help="folder with cmu, reactidle and bandai_namco unpacked")
+    add("--rigs", type=Path, default=ROOT.parent / "shared" / "rigs")
+    add("--clips", type=int, default=200, help="of each source (default: as many as there are, or 200)")
+    add("--fps", type=float, default=0.0)
+    add("--jobs", type=int, default=2)
+    add("--check", type=int, default=12)
+    add("--resume", action="store_true", help="go on where an interrupted run with the same --out stopped")
+    add("--out", type=Path, default=ROOT / "out" / "retarget_table.json")
     options = parser.parse_args(arguments)
-    began, entries, memory = time.monotonic(), [], []
+    began, where = time.monotonic(), circumstances()
+    notes = Notes(options.out.with_suffix(".jsonl"), options.resume)
+    before = len(notes.done)
     with tempfile.TemporaryDirectory(prefix="limber-table-") as scratch:
         hows = [Options(format="blend", fps=options.fps, feet=feet, hands=hands, check=options.check)
                 for feet, hands in (("keep", "keep"), ("lock", "keep"), ("lock", "touch"))]  # fmt: skip
         todo = units(options.mocap, options.rigs, options.clips, Path(scratch), hows)
+        left = [unit for unit in todo if name_of(unit) not in notes.done]
 
         def done(outcome: pool.Outcome) -> None:
-            memory.append(outcome.memory)
-            for entry in outcome.entries:
-                entries.append(entry | {"variant": variant(outcome.unit.options)})
-                if entry["state"] == "done":
-                    Path(entry["output"]).unlink()
-                else:
-                    print(report.line(entry), flush=True)
-            options.out.parent.mkdir(parents=True, exist_ok=True)
-            if len(entries) % 50 == 0:
-                print(f"{len(entries)}/{len(todo)}", flush=True)
+            notes.add(outcome)
+            if len(notes.done) % 100 == 0:
+                print(f"{len(notes.done)}/{len(todo)}", flush=True)
 
-        pool.run(todo, options.jobs, 900.0, done)
+        if left:
+            pool.run(left, options.jobs, 900.0, done)
+    found = [notes.done[name_of(unit)] for unit in todo]
+    entries = [entry for noted in found for entry in noted["entries"]]
     rows = table(entries)
-    whole = {
-        **circumstances(),
-        "seconds": time.monotonic() - began,
-        "memory": memory,
-        "rows": rows,
-        "entries": entries,
-    }
+    whole = {**where, "units": len(todo), "resumed": before, "seconds": time.monotonic() - began,
+             "memory": [noted["memory"] for noted in found], "rows": rows, "entries": entries}  # fmt: skip
     options.out.write_text(json.dumps(whole, indent=1).replace("NaN", "null"))
     print(text(rows))
 
