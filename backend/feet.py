@@ -24,6 +24,8 @@ LENIENCE = 2.0
 On held-out takes (30 missing frames) 2 cut skating by a quarter against 1; 3 gained no more."""
 FARTHEST = 0.1
 """Of the hip height: no foot is moved farther."""
+WIDEST = 0.35
+"""Radians: no foot is turned farther."""
 ROOM = 0.03
 """Of a leg's length: a leg that is shorter than straight by this (a knee bent by 28 degrees) may change it freely."""
 
@@ -35,11 +37,12 @@ _LEGS = tuple(
 
 
 def hold_feet(clip: Clip, request: Request) -> Clip:
-    """Hold each ankle where it stands by turning hip and knee on frames where the leg is free.
+    """Hold each foot where it stands by turning hip, knee and ankle on frames where the leg is free.
 
     A stance's place is that of the frames in it whose leg is known (interpolated between them), else
-    the ankle's median over the stance. The correction comes and goes beside the stance, is nothing
-    at frames that cannot be corrected, and the foot keeps the orientation it had.
+    the ankle's median over the stance. The correction comes and goes beside the stance, and is nothing
+    at frames that cannot be corrected. The foot keeps the orientation it had; in a stance of which nothing is
+    known it keeps its mean one, since toes slide where it turns.
     """
     if len(clip) < 3:
         return clip
@@ -50,8 +53,10 @@ def hold_feet(clip: Clip, request: Request) -> Clip:
         if not free.any():
             continue
         stands = kinematics.foot_contacts(p[:, (ankle, ball)], clip.fps / LENIENCE, clip.hip_height).all(1)
-        offset = _corrections(p[:, ankle], stands, free, clip.fps, FARTHEST * clip.hip_height)
-        moved = free & (np.linalg.norm(offset, axis=1) > 1e-6)
+        offset, turn = _corrections(
+            p[:, ankle], q[:, ankle], stands, free, clip.fps, FARTHEST * clip.hip_height
+        )
+        moved = free & (np.linalg.norm(np.concatenate((offset, turn), 1), axis=1) > 1e-6)
         if not moved.any():
             continue
         hinge = rotations.rotate(q[moved, hip], np.array([1.0, 0, 0]))
@@ -60,26 +65,40 @@ def hold_feet(clip: Clip, request: Request) -> Clip:
             _within_reach(p[moved, hip], p[moved, knee], p[moved, ankle], offset[moved]), hinge,
         )  # fmt: skip
         thigh, shin = rotations.multiply(first, q[moved, hip]), rotations.multiply(second, q[moved, knee])
-        pelvis, foot = q[moved, 0], q[moved, ankle]
+        pelvis, foot = (
+            q[moved, 0],
+            rotations.multiply(rotations.from_axis_angle(turn[moved]), q[moved, ankle]),
+        )
         local[moved, hip] = rotations.multiply(rotations.inverse(pelvis), thigh)
         local[moved, knee] = rotations.multiply(rotations.inverse(thigh), shin)
         local[moved, ankle] = rotations.multiply(rotations.inverse(shin), foot)
     return replace(clip, rotations=local)
 
 
-def _corrections(ankle: Array, stands: Mask, free: Mask, fps: float, farthest: float) -> Array:
-    """How far to move an ankle ``(F, 3)`` at every frame, ``(F, 3)``; zero where it is not free."""
+def _corrections(ankle: Array, foot: Array, stands: Mask, free: Mask, fps: float,
+                 farthest: float) -> tuple[Array, Array]:  # fmt: skip
+    """How far to move an ankle ``(F, 3)`` and to turn its foot ``(F, 4)`` at every frame; zero where it is not free.
+
+    Returns:
+        ``(F, 3)`` metres, and ``(F, 3)`` rotation vectors in the world.
+    """
     n = len(ankle)
     width = max(1, round(FADE * fps))
-    offset = np.zeros((n, 3))
+    offset = np.zeros((n, 6))
     settled = ~free  # frames whose offset is final: fixed legs, and stances
     fixed = np.flatnonzero(~free)
     for start, stop in runs(stands):
         if stop - start < max(3, round(SHORTEST * fps)) or not free[start:stop].any():
             continue
-        move = _target(ankle[start:stop], ~free[start:stop]) - ankle[start:stop]
-        far = np.linalg.norm(move, axis=1)
-        move *= np.minimum(1.0, farthest / np.maximum(far, 1e-9))[:, None]
+        move = np.zeros((stop - start, 6))
+        move[:, :3] = _target(ankle[start:stop], ~free[start:stop]) - ankle[start:stop]
+        far = np.linalg.norm(move[:, :3], axis=1)
+        move[:, :3] *= np.minimum(1.0, farthest / np.maximum(far, 1e-9))[:, None]
+        if free[start:stop].all():
+            own = rotations.mean(foot[start:stop])
+            turn = rotations.to_axis_angle(rotations.multiply(own, rotations.inverse(foot[start:stop])))
+            wide = np.linalg.norm(turn, axis=1)
+            move[:, 3:] = turn * np.minimum(1.0, WIDEST / np.maximum(wide, 1e-9))[:, None]
         # by the next fixed leg that does not belong to the stance, the correction is gone
         frames = np.arange(start, stop)
         left, right = np.searchsorted(fixed, (start, stop))
@@ -89,7 +108,8 @@ def _corrections(ankle: Array, stands: Mask, free: Mask, fps: float, farthest: f
             move *= smooth((fixed[right] - frames) / (width + 1))[:, None]
         offset[start:stop] = move
         settled[start:stop] = True
-    return fade(offset, settled, width)
+    place, turn = (fade(part, settled, width) for part in (offset[:, :3], offset[:, 3:]))
+    return place, turn
 
 
 def _within_reach(hip: Array, knee: Array, ankle: Array, offset: Array) -> Array:

@@ -213,13 +213,14 @@ def smooth(difference: Tensor, x: Inputs) -> Tensor:
     whose noise the difference has to cancel, what comes out is.
     """
     observed = observed_channels(x)
-    out = _binomial(difference)
+    out = binomial(difference)
     if observed.any():
-        out = torch.where(observed, _binomial(x.base + difference) - x.base, out)
+        out = torch.where(observed, binomial(x.base + difference) - x.base, out)
     return out
 
 
-def _binomial(x: Tensor) -> Tensor:
+def binomial(x: Tensor) -> Tensor:
+    """The filter 1-2-1 along time, ends held. ``(B, T, C) -> (B, T, C)``."""
     before = torch.cat((x[:, :1], x[:, :-1]), 1)
     after = torch.cat((x[:, 1:], x[:, -1:]), 1)
     return 0.25 * before + 0.5 * x + 0.25 * after

@@ -23,10 +23,13 @@ from ..nn import masked, quantiser
 from ..nn.masked import Sampling
 from ..nn.mogents import MoGenTS as Networks
 from ..prompts import Prompts
-from .base import Step, Told
+from .base import Step, Told, binomial
 
 CONTEXT = 48
 """Frames that a window takes over from the one before."""
+SMOOTHING = 2
+"""Times that drawn motion passes the filter 1-2-1. Codes that follow each other by chance leave a tremble: on
+training takes of Bandai Namco jerk was 2.4 times the recorded motion's, twice filtered it is 1.1 times."""
 FADE = 12
 """Frames over which what is known and what was drawn beside it are reconciled."""
 STRIDE = quantiser.STRIDE
@@ -128,6 +131,8 @@ class MoGenTS(Told):
                                 self.sampling, generators, step)  # fmt: skip
         # 3. motion again, on the path and beside the poses that are settled
         out = self.network.quantiser.decode(codes, valid)
+        for _ in range(SMOOTHING):
+            out = binomial(out)
         out = turned(reconciled(out, own, settled), -turn, None, place)
         return out[:, lead:]
 
