@@ -254,9 +254,10 @@ def _round(x: float) -> float:
 
 
 def remeasured_steps(obj: Any, read: Followed) -> Generator[None, None, dict[str, Any]]:
-    """:func:`measured` on the rig itself, as Blender evaluates its present Action, at the frames that matter."""
-    said = read.controls
-    at = np.unique(np.concatenate([*(p.frames for p in said.pins), *(g.frames for g in said.grounds)]))
+    """:func:`measured` for the pins, on the rig itself as Blender evaluates its present Action."""
+    if not read.controls.pins:
+        return {"pins": []}
+    at = np.unique(np.concatenate([p.frames for p in read.controls.pins]))
     steps = motion_steps(obj, read.bone_map, (at + read.first).astype(np.float64))
     while True:
         try:
@@ -265,7 +266,7 @@ def remeasured_steps(obj: Any, read: Followed) -> Generator[None, None, dict[str
             seen: Clip = end.value
             break
         yield
-    return measured(seen, read.rig(), read.told, at)
+    return measured(seen, read.rig(), replace(read.told, path=None, waypoints=()), at)
 
 
 def motion_steps(obj: Any, bone_map: BoneMap, frames: Array) -> Generator[float, None, Clip]:

@@ -167,8 +167,10 @@ class Session:
             return ""
         able = [m["name"] for m in self.models if m["name"] and any(task in t for t in m["systems"].values())]
         chosen = next((m for m in self.models if (m["name"] == bundle if bundle else m.get("default"))), None)
-        if chosen is None or chosen["name"] in able:
-            return ""  # a bundle that is not there is said elsewhere
+        if chosen is None or chosen["name"] in able or (able and not bundle):
+            return ""  # a bundle that is not there is said elsewhere; without a name the backend asks the others
+        if task == plans.FOLLOW and not bundle and system == "auto":
+            return ""  # the present motion is led without a model, too
         name = plans.NAMES[task]
         if not able:
             return f"No installed bundle can {name}. Install one that can"

@@ -147,8 +147,10 @@ def _path(out: Shapes, obj: Any, scene: Any, unit: float) -> None:
     session = jobs.current()
     character = session.characters.get(obj) if session else None
     if len(at) and character is not None and character.bone_map is not None:
-        pelvis = _shown(obj, character.bone_map.bones["pelvis"][0])
-        here = np.array(obj.matrix_world @ obj.pose.bones[pelvis].head, np.float64)
+        roles = character.bone_map.bones
+        hips = [_shown(obj, roles[f"{side}_hip"][0]) for side in ("left", "right")]  # the joint is half way
+        heads = [obj.matrix_world @ obj.pose.bones[bone].head for bone in hips]
+        here = np.array(heads, np.float64).mean(0)
         here[2] = places[at[0], 2]
         out.marks.append((places[at[0]], WAY))
         out.miss(places[at[0]], here, "Path", unit, CLEARLY)

@@ -61,13 +61,15 @@ def write(
                 entry.remark = CHANGED
         made.clear()
         if isinstance(collected, Followed):
-            yield from _measure(obj, collected)
+            yield from _measure(obj, collected, answers)
         _undo_step(UNDO_MESSAGES[collected.plan.task])
 
 
-def _measure(obj: bpy.types.Object, collected: Followed) -> Generator[None, None, None]:
-    """How far what is shown went where it was told, measured on the rig itself; reading changes nothing."""
-    found = yield from followed.remeasured_steps(obj, collected)
+def _measure(
+    obj: bpy.types.Object, collected: Followed, answers: Answers
+) -> Generator[None, None, None]:
+    """How far the pins of what is shown were met, measured on the rig itself; reading changes nothing."""
+    found = answers.report["followed"][0] | (yield from followed.remeasured_steps(obj, collected))
     properties.review(obj).results[0].followed = "\n".join(followed.lines(found))
 
 
@@ -255,6 +257,8 @@ def remark(report: dict[str, Any], task: str = plans.INBETWEEN) -> str:
         return "No model: no trained weights for this were used, and nothing was changed"
     if task == plans.COMPLETE:
         return "Plain interpolation, no model: no trained weights for this were used"
+    if task == plans.FOLLOW:
+        return "No model: the motion that was there was led and bent, no trained weights for this were used"
     return "Plain interpolation, no model: there are no trained weights beside the backend"
 
 

@@ -346,9 +346,12 @@ def test_weights_that_cannot_are_named(addon: None) -> None:
     assert session.why_not("complete", "auto", "") == "No installed bundle can Complete. Install one that can"
     assert session.why_not("complete", "interpolation", "") == ""
     session.models.insert(1, {"name": "research", "default": False, "systems": able})
-    assert "Bundle open cannot Complete; research can" in session.why_not("complete", "auto", "")
+    assert session.why_not("complete", "auto", "") == ""  # the backend asks the others then
+    assert "Bundle open cannot Complete; research can" in session.why_not("complete", "auto", "open")
     assert session.why_not("complete", "auto", "research") == ""
     assert "No installed bundle can Refine" in session.why_not("refine", "auto", "")
+    assert session.why_not("follow", "auto", "") == ""  # for which no model is needed
+    assert "No installed bundle can Follow" in session.why_not("follow", "auto", "open")
 
 
 @pytest.mark.parametrize(("task", "change", "says"), [

@@ -72,7 +72,7 @@ def test_the_path_has_a_mark_a_second_and_shows_where_the_hips_should_be(person:
     assert np.allclose(seconds[1], (0, -2 * 24 / 40, 0.1), atol=1e-3)
     away, color, _ = found.lines[1]
     assert color == AWAY
-    hips = seen(person, "pelvis", 20)
+    hips = 0.5 * (seen(person, "left_hip", 20) + seen(person, "right_hip", 20))
     assert np.allclose(away, [(hips[0], hips[1], 0.1), (0, -2 * 10 / 40, 0.1)], atol=1e-3)
 
 
