@@ -87,6 +87,22 @@ def _parser() -> argparse.ArgumentParser:
                       help="which way it begins, to the left of +Z (default 0)")  # fmt: skip
     _output_arguments(made)
     made.add_argument("--fps", type=_rate, default=30.0, help="of the file (default 30)")
+    extend = command("extend", _extend, "Let the motion of a BVH file go on.")
+    extend.add_argument("input", type=Path, help="any humanoid .bvh")
+    extend.add_argument("--text", action="append", default=[], metavar="PROMPT", help="what is done next; may be "
+                        "repeated for what is done after that (default: anything that fits)")  # fmt: skip
+    extend.add_argument("--seconds", type=_numbers, metavar="4,2.5",
+                        help="how long each prompt takes (default: as long as the nearest known prompt; without "
+                             "prompts 2)")  # fmt: skip
+    _file_arguments(extend)
+    loop = command("loop", _loop, "Lead the motion of a BVH file back to its first pose, without a seam.")
+    loop.add_argument("input", type=Path, help="any humanoid .bvh")
+    loop.add_argument("--seconds", type=float, default=0.7, help="how long that takes (default 0.7)")
+    loop.add_argument("--text", default="", metavar="PROMPT", help="what is done meanwhile")
+    loop.add_argument("--travel", choices=("auto", "stay", "onward"), default="auto",
+                      help="end where the motion began, or as far on as it goes in a round, as a walk cycle does "
+                           "(default: onward if it is on its way at both ends)")  # fmt: skip
+    _file_arguments(loop)
     follow = command("follow", _follow, "Lead the character of a BVH file along pins, a path and waypoints.")
     follow.add_argument("input", type=Path, help="any humanoid .bvh")
     follow.add_argument("--controls", type=Path, required=True, metavar="FILE.json",
@@ -260,6 +276,38 @@ def _generate(options: argparse.Namespace) -> int:
     for path in done.paths:
         print(f"{path}: {done.filled} frames, foot skating {done.report['skating']['model']:.3f} m/s, "
               f"{done.report['system']}, {done.report['seconds']:.2f} s")  # fmt: skip
+    _judged(done.report)
+    return 0
+
+
+def _extend(options: argparse.Namespace) -> int:
+    from .onward_files import extended_file
+    from .service import Service
+
+    done = extended_file(
+        options.input, options.output, Service(options.weights), Progress(), prompts=options.text,
+        seconds=options.seconds, fps=options.fps, seed=options.seed, variations=options.variations,
+        system=options.system, bundle=options.bundle,
+    )  # fmt: skip
+    for path in done.paths:
+        print(f"{path}: {done.filled} frames more, {done.kept} as they were, "
+              f"{done.report['system']}, {done.report['seconds']:.2f} s")  # fmt: skip
+    _judged(done.report)
+    return 0
+
+
+def _loop(options: argparse.Namespace) -> int:
+    from .onward_files import looped_file
+    from .service import Service
+
+    done = looped_file(
+        options.input, options.output, Service(options.weights), Progress(), prompt=options.text,
+        seconds=options.seconds, travel=options.travel, fps=options.fps, seed=options.seed,
+        variations=options.variations, system=options.system, bundle=options.bundle,
+    )  # fmt: skip
+    for path in done.paths:
+        print(f"{path}: {done.filled} frames lead back, {done.kept} as they were; the last frame is the first, "
+              f"{done.report['travel']:.2f} m on; {done.report['system']}, {done.report['seconds']:.2f} s")  # fmt: skip
     _judged(done.report)
     return 0
 

@@ -15,6 +15,7 @@ from .rotations import Array
 
 _MOTION = re.compile(r"^[ \t]*MOTION[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _FRAME_TIME = re.compile(r"^[ \t]*frame\s*time\s*:?\s*\S+[ \t]*\r?(?:\n|\Z)", re.IGNORECASE | re.MULTILINE)
+_COUNT = re.compile(r"^[ \t]*frames\s*:?\s*(\d+)", re.IGNORECASE | re.MULTILINE)
 _DECIMALS = 6
 
 
@@ -66,6 +67,24 @@ def rewrite(
         rows[frame] = _row(rows[frame], table[frame] + 0.0, replaced[frame])
     line_end = "\r\n" if "\r\n" in text else "\n"
     return text[: rate.end()] + line_end.join(rows) + line_end
+
+
+def lengthened(text: str, frames: int, name: str = "bvh") -> str:
+    """The text of a BVH file with its last frame ``frames`` times more; all before stays as it was written.
+
+    Raises:
+        FileFormatError: not a BVH file.
+    """
+    start = _MOTION.search(text)
+    rate = _FRAME_TIME.search(text, start.end()) if start else None
+    count = _COUNT.search(text, start.end(), rate.start()) if start and rate else None
+    if start is None or rate is None or count is None:
+        raise FileFormatError(name, "not a BVH file: no MOTION section")
+    head = text[: start.start()].replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff")
+    rows = _rows(text[rate.end() :], sum(len(j.channels) for j in read_hierarchy(head, name)), name)
+    line_end = "\r\n" if "\r\n" in text else "\n"
+    counted = f"{text[: count.start(1)]}{len(rows) + frames}{text[count.end(1) : rate.end()]}"
+    return counted + line_end.join(rows + rows[-1:] * frames) + line_end
 
 
 def _row(row: str, values: Array, replaced: np.ndarray) -> str:
