@@ -120,9 +120,12 @@ def last_stroke(context: bpy.types.Context) -> Array:
 
 def _annotation(scene: Any) -> Array | None:
     pencil = scene.annotation if hasattr(scene, "annotation") else scene.grease_pencil  # Blender 5, Blender 4
-    if pencil is None or pencil.layers.active is None or pencil.layers.active.active_frame is None:
+    if pencil is None or not len(pencil.layers):
         return None
-    strokes = pencil.layers.active.active_frame.strokes
+    frames = pencil.layers[max(pencil.layers.active_index, 0)].frames
+    # the frame that is shown; which one is active Blender says only once it has drawn it
+    there = [f for f in frames if f.frame_number <= scene.frame_current] or list(frames)[:1]
+    strokes = max(there, key=lambda f: f.frame_number).strokes if there else ()
     if not len(strokes):
         return None
     points = np.array([p.co for p in strokes[-1].points], np.float64).reshape(-1, 3)

@@ -419,6 +419,30 @@ def test_a_stroke_becomes_the_path(person: Any) -> None:
     assert apart.max() < 0.03
 
 
+@pytest.mark.skipif(bpy.app.version < (5, 0), reason="Blender 4 makes annotations by drawing alone")
+def test_an_annotation_becomes_the_path(person: Any) -> None:
+    scene, blends = (x for x in (bpy.context.scene, bpy.data))  # the stubs are of Blender 4
+    scene.annotation = blends.annotations.new("Notes")  # type: ignore[attr-defined]
+    stroke = scene.annotation.layers.new("Note").frames.new(1).strokes.new()  # type: ignore[attr-defined]
+    stroke.points.add(3)
+    for point, place in zip(stroke.points, [(0, 0, 0), (0, -1, 0), (1, -2, 0)], strict=True):
+        point.co = place
+    stroke.display_mode = "2DSPACE"
+    with pytest.raises(RuntimeError, match="the stroke lies on the screen"):
+        bpy.ops.limber.path_stroke()
+    stroke.display_mode = "3DSPACE"
+    assert bpy.ops.limber.path_stroke() == {"FINISHED"}
+    points, _ = paths.line(person.limber_follow.path)
+    assert np.allclose(points[[0, -1]], [(0, 0, 0), (1, -2, 0)])
+
+
+def test_variations_say_each_how_far_they_went(person: Any) -> None:
+    pin(person, "left_wrist", near(person, "left_wrist", 30, (0.02, 0, 0)))
+    bpy.context.scene.limber.variations = 2  # type: ignore[attr-defined]
+    bpy.ops.limber.follow()
+    assert all("left_wrist: 0." in result.followed for result in properties.review(person).results)
+
+
 def test_bezier_points_lie_on_the_curve() -> None:
     way = curve([(1, 0, 0), (0, 1, 0), (-1, 0, 0), (0, -1, 0)], closed=True)
     for knot, (x, y) in zip(
