@@ -133,8 +133,9 @@ def _carry_out(
     scene_files.open_scene(options.scene, options.fps)
     obj = scene_files.choose_armature(options.armature)
     with headless.session() as running:
-        plan = plans.Plan(start, end, seed=options.seed, variations=options.variations, system=options.system,
-                          bundle=options.bundle, **prepare(obj))  # fmt: skip
+        usual = {"start": start, "end": end, "seed": options.seed, "variations": options.variations,
+                 "system": options.system, "bundle": options.bundle}  # fmt: skip
+        plan = plans.Plan(**(usual | prepare(obj)))
         outcome = headless.run(running, obj, plan)
         headless.accept_all(obj)
         for number, name in enumerate(outcome.actions, 1):
@@ -295,6 +296,32 @@ def _follow(options: argparse.Namespace) -> int:
     return _carry_out(options, plan, say)
 
 
+def _onward_arguments(parser: argparse.ArgumentParser) -> None:
+    _run_arguments(parser)
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--text", default="", metavar="PROMPT", help="what is done after the last key; several, "
+                      "separated by ;, share the frames (default: anything that fits)")  # fmt: skip
+    what.add_argument("--markers", action="store_true", help="the scene's markers are the prompts")
+
+
+def _onward(options: argparse.Namespace) -> int:
+    """After the last key, up to the end of --frames."""
+    import bpy
+
+    from . import plans
+
+    def plan(obj: Any) -> dict[str, Any]:
+        start, end = options.frames
+        found = plans.onward(obj, plans.Plan(start, end), options.task == "loop")
+        after = found.start + 1
+        texts = (plans.marked(bpy.context.scene, after, end) if options.markers else
+                 plans.spans(options.text, after, end))  # fmt: skip
+        return {"start": found.start, "task": plans.GENERATE, "keep": "NONE", "texts": texts, "goes_on": True,
+                "loop": found.loop}  # fmt: skip
+
+    return _carry_out(options, plan)
+
+
 # -- map ---------------------------------------------------------------------------------------------
 
 
@@ -347,6 +374,8 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], Arguments, str]] 
     "refine": (_captured, _refine_arguments, "Clean a captured motion: jitter, noise, sliding feet."),
     "edit": (_captured, _edit_arguments, "Let joints do something else over some frames."),
     "generate": (_generate, _generate_arguments, "Make motion that does what is said."),
+    "extend": (_onward, _onward_arguments, "Let a motion go on after its last key, to the end of --frames."),
+    "loop": (_onward, _onward_arguments, "Lead a motion back to its first pose at the end of --frames."),
     "follow": (_follow, _follow_arguments, "Have pins, a path and waypoints followed."),
     "map": (_map, _map_arguments, "Say which bone plays which role, and which roles have none."),
     "demo": (

@@ -9,7 +9,7 @@ around the range, and only what is asked for (:mod:`.scope`) is written. The sam
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -17,7 +17,8 @@ import numpy as np
 
 from . import actions, armature_io, keyframes, plans, rigify_io
 from .keyframes import Keys
-from .motion import carry, constraints, retarget
+from .motion import carry, constraints, onward, retarget, rotations
+from .motion.anchor import anchor
 from .motion.clip import Clip
 from .motion.constraints import Mask, Request, Result, TextSpan
 from .motion.errors import InvalidRequestError
@@ -101,9 +102,20 @@ class Captured:
             return constraints.complete(clip, scope.joints, scope.root, **settings)
         if plan.task == plans.EDIT:
             return constraints.edit(clip, scope.joints, scope.root, **settings)
+        if plan.goes_on:
+            return self._onward(clip, settings)[0]
         if plan.task == plans.GENERATE:
             return constraints.text(clip, start_pose=plan.place is None, **settings)
         return constraints.refine(clip, np.where(scope.joints, plan.confidence, 1.0), **settings)
+
+    def _onward(self, clip: Clip, settings: dict[str, Any]) -> tuple[Request, np.ndarray]:
+        """A request for the frames after the motion, and how far on a loop's last frame stands. ``(3,)``"""
+        known, texts = self.plan.start - self.first + 1, settings.pop("texts")
+        there = clip.slice(0, known)
+        if not self.plan.loop:
+            return onward.extended(there, len(clip) - known, texts, **settings), np.zeros(3)
+        loop = onward.looped(there, len(clip) - known - 1, texts, **settings)
+        return loop.request, loop.shift
 
     def _texts(self) -> tuple[TextSpan, ...]:
         """Prompts by frames of the clip, as far as it goes."""
@@ -131,9 +143,26 @@ class Captured:
     def _generated(self, rig: retarget.Rig, result: Result) -> Answers:
         """New motion on the character's own bones, where it is wanted."""
         plan, clips = self.plan, result.clips
+        if plan.goes_on:
+            return self._gone_on(rig, result)
         if plan.place is not None:
             clips = tuple(placed(clip, np.radians(plan.heading), plan.place) for clip in clips)
         own = tuple(retarget.from_canonical(clip, rig, self.clip) for clip in clips)
+        return Answers(own, ~self.scope.joints, ~self.scope.root, dict(result.report))
+
+    def _gone_on(self, rig: retarget.Rig, result: Result) -> Answers:
+        """What comes after the motion, joined to the character's own poses: its last, and a loop's first again."""
+        exact, known = self.clip, ~self.scope.joints.any(1)
+        if self.plan.loop:
+            _, shift = self._onward(retarget.to_canonical(self.clip, rig), {"texts": ()})
+            turned, placed = exact.rotations.copy(), exact.local_translations().copy()
+            turned[-1], placed[-1] = turned[0], placed[0]
+            placed[-1, 0] += rotations.rotate(rotations.inverse(rig.axes), shift)
+            exact = replace(exact, rotations=turned, root_positions=placed[:, 0], translations=placed)
+            known[-1] = True
+        base = anchor(exact.sample(np.zeros(len(exact))), exact, known)  # what bones without a role do
+        own = tuple(anchor(retarget.from_canonical(clip.slice(0, len(exact)), rig, base), exact, known)
+                    for clip in result.clips)  # fmt: skip
         return Answers(own, ~self.scope.joints, ~self.scope.root, dict(result.report))
 
 

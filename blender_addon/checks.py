@@ -39,6 +39,9 @@ def why_no_run(context: bpy.types.Context, task: str = plans.INBETWEEN) -> str:
         return "Leave the NLA strip's tweak mode first"
     if task not in (plans.GENERATE, plans.FOLLOW) and (data is None or data.action is None):
         return "No keys: key at least two poses" if task == plans.INBETWEEN else "No Action: there is no motion yet"
+    goes_on = task == plans.GENERATE and properties.settings(context.scene).begin == "MOTION"
+    if goes_on and (data is None or data.action is None):
+        return "No keys: there is no motion to go on from"
     session = jobs.current()
     character = session.characters.get(obj) if session else None
     if character is not None and character.bone_map is None:

@@ -133,10 +133,15 @@ def draw_settings(layout: bpy.types.UILayout, obj: bpy.types.Object | None, cont
     if settings.task == plans.INBETWEEN:
         column.row().prop(settings, "keep", expand=True)
     elif settings.task == plans.GENERATE:
-        column.prop(settings, "prompt")
+        prompt = column.row()
+        prompt.enabled = not settings.markers
+        prompt.prop(settings, "prompt")
+        column.prop(settings, "markers")
         column.row().prop(settings, "begin", expand=True)
         if settings.begin == "CURSOR":
             column.prop(settings, "heading")
+        elif settings.begin == "MOTION":
+            column.prop(settings, "loop")
     elif settings.task == plans.FOLLOW:
         follow_panel.draw(column, obj, scene)
     else:

@@ -56,6 +56,8 @@ class Plan:
         scope: complete, refine, follow: what an earlier result changed, frames by bone (:func:`runs`).
         heading: generate: degrees to the left of Blender's front, which is -Y.
         place: generate: where it begins, canonical metres (y up); None: at the start frame's pose, which stays.
+        goes_on: generate: the motion stays up to the start frame, its last one, and goes on after it.
+        loop: generate, where it goes on: back to the motion's first pose, at the end frame.
         motion: follow: what of the present motion is kept, see :mod:`.follow_properties`.
         controls: follow: the entries of :mod:`.motion.controls`; None: what the armature object holds.
     """
@@ -76,6 +78,8 @@ class Plan:
     scope: dict[str, list[list[int]]] | None = None
     heading: float = 0.0
     place: tuple[float, float, float] | None = None
+    goes_on: bool = False
+    loop: bool = False
     motion: str = follow_properties.KEPT
     controls: Mapping[str, Any] | None = None
 
@@ -149,8 +153,12 @@ def from_settings(
         return plan
     if task == GENERATE:
         place = cursor(scene) if settings.begin == "CURSOR" else None
-        return replace(plan, task=task, keep="NONE", texts=spans(settings.prompt, start, end),
-                       heading=float(np.degrees(settings.heading)), place=place)  # fmt: skip
+        plan = replace(plan, task=task, keep="NONE", heading=float(np.degrees(settings.heading)), place=place)
+        if settings.begin == "MOTION":
+            plan = onward(obj, plan, settings.loop)
+        said = plan.start + plan.goes_on
+        texts = marked(scene, said, end) if settings.markers else spans(settings.prompt, said, end)
+        return replace(plan, texts=texts)
     if task == FOLLOW:
         motion = follow_properties.of(obj).motion
         keep = {follow_properties.KEYS: settings.keep, follow_properties.KEPT: settings.keep_marked}.get(
@@ -167,6 +175,39 @@ def from_settings(
     return replace(plan, task=task, keep=settings.keep_marked, bones=bones,
                    texts=spans(settings.prompt, start, end) if task == EDIT else [],
                    gap=settings.gap if gaps else 0, confidence=settings.trust)  # fmt: skip
+
+
+def onward(obj: bpy.types.Object, plan: Plan, loop: bool) -> Plan:
+    """A plan that goes on after the armature's last key.
+
+    Raises:
+        InvalidRequestError: there is no key, or none of the range's frames lies after the last one.
+    """
+    action = obj.animation_data.action if obj.animation_data else None
+    if action is None:
+        raise InvalidRequestError("keys", "the armature has none", "There is no motion to go on from.")
+    last = int(np.ceil(action.curve_frame_range[1]))
+    if plan.end - last < 1 + loop:
+        raise InvalidRequestError("range", f"the motion has keys up to {last}, the range ends at {plan.end}",
+                                  "Choose an end after the last key.")  # fmt: skip
+    return replace(plan, start=last, goes_on=True, loop=loop)
+
+
+def marked(scene: bpy.types.Scene, start: int, end: int) -> list[list[Any]]:
+    """The timeline's markers as prompts, each from its frame to the next one, within ``start`` to ``end``.
+
+    Raises:
+        InvalidRequestError: no marker's time lies there.
+    """
+    found = sorted((marker.frame, marker.name) for marker in scene.timeline_markers)
+    ends = [*(frame for frame, _ in found), end + 1][1:]
+    texts: list[list[Any]] = [[name, max(a, start), min(b, end + 1)]
+                              for (a, name), b in zip(found, ends, strict=True) if name.strip()]  # fmt: skip
+    texts = [span for span in texts if span[1] < span[2]]
+    if not texts:
+        raise InvalidRequestError("markers", f"none from frame {start} to {end}",
+                                  "Add markers (M in the timeline) and name them.")  # fmt: skip
+    return texts
 
 
 def spans(prompt: str, start: int, end: int) -> list[list[Any]]:
@@ -236,7 +277,8 @@ def _placing(made: dict[str, Any]) -> dict[str, Any]:
     if made["task"] != GENERATE:
         return {}
     place = made["place"]
-    return {"heading": float(made["heading"]), "place": None if place is None else tuple(map(float, place))}
+    return {"heading": float(made["heading"]), "place": None if place is None else tuple(map(float, place)),
+            "goes_on": bool(made.get("goes_on", False)), "loop": bool(made.get("loop", False))}  # fmt: skip
 
 
 def _frames_by_name(found: Any) -> dict[str, list[list[int]]]:

@@ -31,6 +31,7 @@ TASKS = (
 BEGINNINGS = (
     ("CURSOR", "3D Cursor", "Begin at the 3D cursor, facing the heading below"),
     ("POSE", "Pose", "Go on from the pose at the range's first frame, which stays as it is"),
+    ("MOTION", "Motion", "Go on after the last key, up to the range's end; all before stays as it is"),
 )
 MISSING = (
     ("BONES", "Selected", "The selected bones are missing over the whole range, whatever their keys say"),
@@ -75,6 +76,15 @@ class LimberSettings(bpy.types.PropertyGroup):
         description="What is done, in English; several prompts, separated by semicolons, share the range",
     )
     begin: bpy.props.EnumProperty(name="Begin", items=BEGINNINGS, description="Where generated motion begins")
+    loop: bpy.props.BoolProperty(
+        name="Loop", default=False,
+        description="Lead back to the motion's first pose, which is the range's last frame: where it began, or as "
+        "far on as it goes in a round if it is on its way at both ends",
+    )  # fmt: skip
+    markers: bpy.props.BoolProperty(
+        name="Prompts from Markers", default=False,
+        description="The timeline's markers are the prompts, each from its frame to the next marker",
+    )  # fmt: skip
     heading: bpy.props.FloatProperty(
         name="Heading", subtype="ANGLE", default=0.0,
         description="Which way generated motion begins to face, to the left of the front view",

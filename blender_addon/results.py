@@ -178,7 +178,7 @@ def _provenance(collected: Read, answers: Answers, n: int, original: str, slot: 
     if isinstance(collected, Followed):
         more |= collected.made_json()
     if plan.task == plans.GENERATE:
-        more |= {"heading": plan.heading, "place": plan.place}
+        more |= {"heading": plan.heading, "place": plan.place, "goes_on": plan.goes_on, "loop": plan.loop}
     return more | {
         "task": plan.task, "variation": n, "variations": plan.variations, "seed": plan.seed,
         "system": report.get("system", plan.system), "bundle": report.get("bundle", plan.bundle),

@@ -81,7 +81,7 @@ def find(obj: Any, plan: Plan, bone_map: BoneMap, fps: float) -> Scope:
             but kept keys.
     """
     if plan.task == plans.GENERATE:
-        return _whole(obj, plan, bone_map)
+        return _whole(obj, plan, bone_map, fps)
     motion = _motion(obj)
     start, end, first, last = _span(motion, plan, fps)
     roles = _roles(obj, plan, bone_map, start, end)
@@ -112,11 +112,17 @@ def find(obj: Any, plan: Plan, bone_map: BoneMap, fps: float) -> Scope:
     return Scope(first, last, start, end, motion, masks, joints, root, carried, plan.bones)
 
 
-def _whole(obj: Any, plan: Plan, bone_map: BoneMap) -> Scope:
-    """Every bone with a role and the root over the whole range; at a pose to begin with, from the frame after."""
+def _whole(obj: Any, plan: Plan, bone_map: BoneMap, fps: float) -> Scope:
+    """Every bone with a role and the root over the whole range; at a pose to begin with, from the frame after.
+
+    Of a motion that goes on its end is read too, of one that is to loop all of it.
+    """
     first, last = plan.start, plan.end
+    if plan.goes_on:
+        begin, _ = _motion(obj)
+        first = begin if plan.loop else max(begin, plan.start - max(1, round(CONTEXT_SECONDS * fps)))
     mask = np.ones(last - first + 1, bool)
-    mask[0] = plan.place is not None
+    mask[: plan.start - first + (plan.place is None)] = False
     masks = {bone: mask.copy() for control, found in _roles(obj, plan, bone_map, first, last).items()
              for bone in _written(bone_map, control, found)}  # fmt: skip
     carried = carrier(obj, bone_map.bones["pelvis"][0])
