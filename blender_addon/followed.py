@@ -7,7 +7,8 @@ that stay, with some of the motion around it. What comes back is corrected on th
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ from .motion.controls import Controls, Pin
 from .motion.errors import InvalidRequestError
 from .motion.retarget import Rig
 from .motion.rotations import Array
-from .motion.skeleton import JOINTS
+from .motion.skeleton import JOINTS, PARENTS
 from .plans import Plan
 from .scope import Scope
 from .transfer import Answers
@@ -45,10 +46,12 @@ class Followed(Captured):
     """Everything that was read; ``plan.controls`` holds what is to be followed.
 
     Attributes:
-        controls: the same, by frames of the clip; pins on the present motion are told by the character's points.
+        controls: the same, by frames of the clip.
+        had_action: whether there was an Action.
     """
 
     controls: Controls
+    had_action: bool
 
     def own(self) -> Clip:
         """The motion underneath: the present one, or what the kept keys say of it."""
@@ -106,9 +109,17 @@ class Followed(Captured):
             moved = carry.carried(own, before, retarget.from_canonical(clip, rig, own), bones, pelvis)
             drawn = [self._drawn(pin, rig, request, clip) for pin in said.pins]
             made.append(reach.meet(moved, rig, drawn, free, self.scope.root, request.grounded()))
-        report = {**result.report, "followed": [measured(clip, rig, said) for clip in made]}
+        report = {**result.report, "followed": [measured(clip, rig, said, self.held) for clip in made]}
         known: Mask = ~self.scope.joints
         return Answers(tuple(made), known, ~self.scope.root, report)
+
+    @property
+    def held(self) -> Mask:
+        """Joints whose places keys hold: the root and all joints above are kept. ``(F, 22)``."""
+        out: Mask = np.repeat(~self.scope.root[:, None], len(JOINTS), 1)
+        for j in range(1, len(JOINTS)):
+            out[:, j] = out[:, PARENTS[j]] & ~self.scope.joints[:, PARENTS[j]]
+        return out
 
     def _drawn(self, pin: Pin, rig: Rig, request: Request, clip: Clip) -> Pin:
         """A hard pin as it is; of a soft one, as far as the model went along."""
@@ -151,10 +162,43 @@ def collect(obj: bpy.types.Object, plan: Plan, bone_map: BoneMap) -> Generator[N
     yield
     # 3. the motion and the keys that stay, as of captured motion
     asked = find(obj, plan, bone_map, armature_io.scene_fps())
-    actions.ensure(obj)
-    read = yield from captured.read_steps(obj, plan, bone_map, asked)
+    with _some_action(obj):
+        read = yield from captured.read_steps(obj, plan, bone_map, asked)
     shifted = said.shifted(plan.start - asked.first, len(read.clip), asked.first)
-    return Followed(**{f.name: getattr(read, f.name) for f in fields(Captured)}, controls=shifted)
+    data = obj.animation_data
+    had_action = data is not None and data.action is not None
+    return Followed(**{f.name: getattr(read, f.name) for f in fields(Captured)}, controls=shifted,
+                    had_action=had_action)  # fmt: skip
+
+
+@contextmanager
+def _some_action(obj: Any) -> Iterator[None]:
+    """An Action for as long as reading takes; a character without any gets a lasting one with its result."""
+    data = obj.animation_data
+    if data is not None and data.action is not None:
+        yield
+        return
+    actions.ensure(obj)
+    made = obj.animation_data.action
+    try:
+        yield
+    finally:
+        bpy.data.actions.remove(made)
+        if data is None:
+            obj.animation_data_clear()
+
+
+def ready(obj: Any, read: Any) -> Any:
+    """What was read, for writing: a character without any Action gets the one that its result takes the place of.
+
+    Args:
+        read: whatever a run has read; only what was to follow, of a character that had no Action, changes.
+    """
+    data = obj.animation_data
+    if not isinstance(read, Followed) or read.had_action or (data is not None and data.action is not None):
+        return read
+    actions.ensure(obj)
+    return replace(read, action=obj.animation_data.action.session_uid)
 
 
 def find(obj: Any, plan: Plan, bone_map: BoneMap, fps: float) -> Scope:
@@ -197,29 +241,34 @@ def _motion(obj: Any, start: int, end: int) -> tuple[int, int]:
 # -- how far it was met ------------------------------------------------------------------------------------
 
 
-def measured(clip: Clip, rig: Rig, said: Controls, at: np.ndarray | None = None) -> dict[str, Any]:
+def measured(
+    clip: Clip, rig: Rig, said: Controls, held: Mask, at: np.ndarray | None = None
+) -> dict[str, Any]:
     """How far pins, path and headings were met on the character's own bones, as a report says it.
 
     Args:
         clip: on the character's bones.
         said: what was asked; pins are told.
+        held: ``(F, 22)`` joints that are where keys have them.
         at: which frames the clip holds, ascending; None: all of them.
 
     Returns:
-        ``pins`` (name, joint, bone, frames, hard, mean, worst, worst_frame, missed: hard pins off by more than a
-        millimetre, ``[frame, metres]``), ``path`` and ``heading`` where asked; frames are the scene's.
+        ``pins`` (name, joint, bone, frames, hard, mean, worst, worst_frame; missed: where hard pins are off by more
+        than a millimetre, ``[frame, metres]``, and misses: how often; held: the same where a key holds them),
+        ``path`` and ``heading`` where asked; frames are the scene's.
     """
     at = np.arange(said.frames) if at is None else at
     out: dict[str, Any] = {"pins": []}
     placed = [replace(pin, frames=np.searchsorted(at, pin.frames)) for pin in said.pins]
     for pin, far in zip(said.pins, reach.distances(clip, rig, placed), strict=True):
         frames = pin.frames + said.first
-        missed = [
-            [int(f), _round(d)] for f, d in zip(frames, far, strict=True) if pin.hard and d > pinned.EXACT
-        ]
+        off = (far > pinned.EXACT) & pin.hard
+        by_key = off & held[pin.frames, pin.joint]
+        missed, by_keys = ([[int(f), _round(d)] for f, d in zip(frames[some], far[some], strict=True)]
+                           for some in (off & ~by_key, by_key))  # fmt: skip
         out["pins"].append({
             "name": pin.name, "joint": JOINTS[pin.joint], "bone": pin.bone, "frames": len(frames), "hard": pin.hard,
-            **_summary(far, frames), "misses": len(missed), "missed": missed[:LISTED],
+            **_summary(far, frames), "misses": len(missed), "missed": missed[:LISTED], "held": by_keys[:LISTED],
         })  # fmt: skip
     if said.grounds:
         canonical = retarget.to_canonical(clip, rig)
@@ -266,7 +315,7 @@ def remeasured_steps(obj: Any, read: Followed) -> Generator[None, None, dict[str
             seen: Clip = end.value
             break
         yield
-    return measured(seen, read.rig(), replace(read.told, path=None, waypoints=()), at)
+    return measured(seen, read.rig(), replace(read.told, path=None, waypoints=()), read.held, at)
 
 
 def motion_steps(obj: Any, bone_map: BoneMap, frames: Array) -> Generator[float, None, Clip]:
@@ -288,16 +337,21 @@ def lines(found: Mapping[str, Any]) -> list[str]:
 
 
 def _pin_lines(pin: Mapping[str, Any]) -> list[str]:
-    name, missed = pin["name"], pin["missed"]
+    name, missed, held = pin["name"], pin["missed"], pin["held"]
     if not pin["hard"]:
         return [f"{name} (soft): {length(pin['mean'])} on average, {length(pin['worst'])} at worst, "
                 f"frame {pin['worst_frame']}"]  # fmt: skip
-    if not missed:
+    if not missed and not held:
         return [f"{name}: {length(pin['worst'])} at worst, frame {pin['worst_frame']}"]
-    shown: Sequence[Any] = sorted(missed, key=lambda m: -m[1])[:SHOWN]
-    said = [f"{name}: cannot be reached at frame {frame} by {length(far)}" for frame, far in shown]
+    shown = _worst(missed)
+    said = [f"{name}: the key at frame {frame} holds it {length(far)} away" for frame, far in _worst(held)]
+    said += [f"{name}: cannot be reached at frame {frame} by {length(far)}" for frame, far in shown]
     left = pin["misses"] - len(shown)
     return said if left <= 0 else [*said, f"{name}: nor at {left} more frame{'s' if left > 1 else ''}"]
+
+
+def _worst(missed: Sequence[Any]) -> Sequence[Any]:
+    return sorted(missed, key=lambda m: -m[1])[:SHOWN]
 
 
 def length(metres: float) -> str:

@@ -295,7 +295,7 @@ class Session:
                 answers, collected = job.answers, job.collected
                 assert answers is not None
                 assert collected is not None
-                if self._slice(job, lambda: results.write(obj, collected, answers, job.facts)):
+                if self._slice(job, lambda: results.write(obj, followed.ready(obj, collected), answers, job.facts)):
                     job.end(DONE)
         except LimberError as error:
             job.end(CANCELLED if isinstance(error, JobCancelled) else FAILED, error)

@@ -18,6 +18,7 @@ from blender_addon import (
     paths,
     pins,
     plans,
+    pose_model,
     properties,
     selection,
 )
@@ -218,6 +219,33 @@ def test_keys_stay_bit_for_bit_between_which_it_follows(session: Session) -> Non
         assert set(keys) <= set(after[channel])
     assert properties.review(obj).results[0].key_change == 0
     assert off(obj, "left_wrist", 20, hand) < 1e-3
+
+
+def test_a_key_that_holds_a_pinned_hand_is_told(session: Session) -> None:
+    obj = make_person()
+    key_poses(obj, (10, 30, 50))
+    for frame in (10, 30, 50):
+        bpy.context.scene.frame_set(frame)
+        for bone in obj.pose.bones:
+            bone.keyframe_insert(pose_model.rotation_property(bone.rotation_mode), frame=frame)
+    ready(obj, "KEYS")
+    pin(obj, "left_wrist", near(obj, "left_wrist", 30, (0, 0, 0.2)), (30, 30))
+    bpy.ops.limber.follow()
+    assert (
+        properties.review(obj).results[0].followed == "left_wrist: the key at frame 30 holds it 20.0 cm away"
+    )
+
+
+def test_a_failed_run_leaves_an_armature_without_motion_as_it_was(session: Session) -> None:
+    obj = make_person()
+    ready(obj, "NOTHING")
+    bpy.context.scene.limber.bundle = "no such bundle"  # type: ignore[attr-defined]
+    bpy.context.scene.limber.system = "auto"  # type: ignore[attr-defined]
+    pin(obj, "left_wrist", (0.4, -0.2, 1.2), (30, 30))
+    with pytest.raises(RuntimeError, match="no such bundle"):
+        bpy.ops.limber.follow()
+    assert obj.animation_data is None
+    assert not bpy.data.actions
 
 
 def test_without_any_motion_it_follows_all_the_same(session: Session) -> None:
