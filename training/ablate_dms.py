@@ -34,26 +34,30 @@ from .train import Run
 
 SEEDS = (0, 1)
 ROW = "bandai_namco groups"
+MOST = 40
+"""Stretches."""
 SHARES = (0.0, 0.2, 0.5)
 METRICS = ("average_cm", "trajectory_50", "trajectory_20", "location_50", "location_20", "KID", "skating")
 
 
-def strategies(data: Path, start: Path, steps: int, threads: int = 0, precision: str = "auto", preset: str = "dms",
-               seeds: Sequence[int] = SEEDS, most: int = 60) -> list[dict[str, Any]]:  # fmt: skip
+def strategies(
+    data: Path, start: Path, steps: int, threads: int = 0, precision: str = "auto", preset: str = "dms",
+    seeds: Sequence[int] = SEEDS, most: int = MOST, sets: Sequence[str] = (),
+) -> list[dict[str, Any]]:  # fmt: skip
     """The rows of Tables 1 to 4.
 
     Args:
         start: checkpoint or bundle of the denoiser that is steered.
-        most: stretches of the protocol.
+        most: stretches of the protocol; sets: of its joint sets, empty: all.
     """
     base = replace(PRESETS[preset], steps=steps, uniform=0.0)
     cells = {"no control training": [replace(base, steps=0)]}
     cells |= {name: [replace(base, strategy=name, seed=seed) for seed in seeds] for name in STRATEGIES}
-    return _rows(cells, data, start, threads, precision, most)
+    return _rows(cells, data, start, threads, precision, most, sets)
 
 
 def uniform(data: Path, start: Path, steps: int, threads: int = 0, precision: str = "auto", preset: str = "dms",
-            seeds: Sequence[int] = SEEDS, most: int = 60) -> list[dict[str, Any]]:  # fmt: skip
+            seeds: Sequence[int] = SEEDS, most: int = MOST) -> list[dict[str, Any]]:  # fmt: skip
     """The paper's strategy with shares of even draws; see :func:`strategies`."""
     base = replace(PRESETS[preset], steps=steps)
     cells = {
@@ -64,10 +68,10 @@ def uniform(data: Path, start: Path, steps: int, threads: int = 0, precision: st
 
 
 def _rows(cells: Mapping[str, Sequence[Config]], data: Path, start: Path, threads: int, precision: str,
-          most: int) -> list[dict[str, Any]]:  # fmt: skip
+          most: int, sets: Sequence[str] = ()) -> list[dict[str, Any]]:  # fmt: skip
     cache = cache_file.load(data)
     row = next(iter(material.rows(cache, [ROW]).values()), None) or next(iter(material.rows(cache).values()))
-    asked = control.cases(cache, row, most)
+    asked = control.cases(cache, row, most, sets=sets)
     if not asked:
         raise ValueError("no captioned held-out stretches of four seconds: nothing to measure")
     judge = evaluator.installed("report")
@@ -82,7 +86,7 @@ def _rows(cells: Mapping[str, Sequence[Config]], data: Path, start: Path, thread
                 asked, Columns({"dms": system}).able(control.TASK)["dms"], judge, {"closing": False}
             )
             found.append(parts["all"])
-            slow.append(parts["head"]["average_cm"])
+            slow.append(parts.get("head", parts["all"])["average_cm"])
         rows.append({"row": name, "training_seconds": round(spent / len(configs), 1), **_means(found),
                      "head average_cm": round(statistics.mean(slow), 2)})  # fmt: skip
         print(rows[-1], flush=True)

@@ -101,7 +101,7 @@ def test_models(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "tiny",
         "licence   GPL-3.0-or-later",
         "mmdm: inbetween",
-        "interpolation: complete, inbetween, refine",
+        "interpolation: complete, follow, inbetween, refine",
     ):
         assert expected in out
 

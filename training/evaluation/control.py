@@ -76,8 +76,12 @@ class Case:
         )  # fmt: skip
 
 
-def cases(cache: Cache, row: Row, most: int = 60, seed: int = 5) -> list[Case]:
-    """Every joint set on every stretch, then every stretch unsteered; [] where there are too few."""
+def cases(cache: Cache, row: Row, most: int = 60, seed: int = 5, sets: Sequence[str] = ()) -> list[Case]:
+    """Every joint set on every stretch, then every stretch unsteered; [] where there are too few.
+
+    Args:
+        sets: names of joint sets; empty: each joint alone, and all six.
+    """
     said = captions.collect(cache, row.entries, shortest=FRAMES)
     if len(said) > most:
         said = [said[i] for i in np.linspace(0, len(said) - 1, most).round().astype(int)]
@@ -86,9 +90,11 @@ def cases(cache: Cache, row: Row, most: int = 60, seed: int = 5) -> list[Case]:
     rng = np.random.default_rng(seed)
     clips = [s.clip(cache, 0, FRAMES) for s in said]
     texts = [cache.texts[s.texts[rng.integers(len(s.texts))]] for s in said]
-    sets = {**JOINT_SETS, ALL: tuple(j for names in JOINT_SETS.values() for j in names)}
+    every = {**JOINT_SETS, ALL: tuple(j for names in JOINT_SETS.values() for j in names)}
     found = []
-    for k, (joints, names) in enumerate(sets.items()):
+    for k, (joints, names) in enumerate(every.items()):
+        if sets and joints not in sets:
+            continue
         for n, (clip, text) in enumerate(zip(clips, texts, strict=True)):
             density = list(DENSITIES)[(n + 2 * k) % len(DENSITIES)]
             known = np.zeros((FRAMES, len(JOINTS)), bool)
@@ -115,13 +121,15 @@ def measure(asked: Sequence[Case], got: Sequence[Clip]) -> dict[str, float | Non
     return cell
 
 
-def evaluate(cache: Cache, row: Row, columns: Columns, judge: Evaluator, most: int = 60) -> dict[str, Any]:
+def evaluate(cache: Cache, row: Row, columns: Columns, judge: Evaluator, most: int = 60,
+             sets: Sequence[str] = ()) -> dict[str, Any]:  # fmt: skip
     """Joint set, density or "all" -> who -> metric; {} where a row has no captions.
 
     Args:
+        sets: see :func:`cases`.
         judge: the evaluator whose embeddings KID is of.
     """
-    asked = cases(cache, row, most)
+    asked = cases(cache, row, most, sets=sets)
     if not asked:
         return {}
     table: dict[str, Any] = {}
@@ -148,6 +156,8 @@ def delivered(asked: Sequence[Case], method: Method, judge: Evaluator,
     found: dict[str, dict[str, Any]] = {}
     for part in ("all", *JOINT_SETS, ALL, *DENSITIES):
         some = [k for k, c in enumerate(steered) if _in(c, part)]
+        if not some:
+            continue
         clips = [got[k] for k in some]
         found[part] = measure([steered[k] for k in some], clips) | looks(clips)
         found[part]["KID"] = _kid(truth, judge.clips(clips))
@@ -162,8 +172,10 @@ def unsteered(asked: Sequence[Case], method: Method, judge: Evaluator) -> dict[s
 
 
 def _kid(truth: np.ndarray, made: np.ndarray) -> float | None:
-    """Mean KID of subsets of equal size: half of what is fewer."""
+    """Mean KID of subsets of equal size, half of what is fewer; None of fewer than four."""
     size = min(len(truth), len(made)) // 2
+    if size < 2:
+        return None
     return number(float(text_metrics.kid_subsets(truth, made, size, ROUNDS).mean()))
 
 

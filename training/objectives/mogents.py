@@ -66,6 +66,11 @@ class Fill(Objective):
         """See :meth:`Objective.network`."""
         return self._network
 
+    def inherited(self, system: str, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """See :meth:`Objective.inherited`: a bundle's prompts are no parameters."""
+        del system
+        return {k: v for k, v in tensors.items() if k != "prompts"}
+
     def calibrate(self) -> None:
         """Nothing: the quantiser was calibrated when it was trained."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from backend.nn import autoregressive, diffusion, parts
 from backend.nn.masked import cosine
@@ -15,7 +15,6 @@ from backend.nn.ropar import RoPAR
 from ..config import Config
 from ..dataset import generators
 from ..prepare.cache import Cache
-from . import ropar_vae
 from .base import Objective, Outcome, Rows, Step
 from .ropar_vae import believed, restored, to, untrained
 from .ropar_windows import Draws, Seen, sentences
@@ -50,9 +49,13 @@ class Hidden(Objective):
         """See :meth:`Objective.network`."""
         return self._network
 
+    def inherited(self, system: str, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """See :meth:`Objective.inherited`: a bundle's prompts are no parameters."""
+        del system
+        return {k: v for k, v in tensors.items() if k != "prompts"}
+
     def calibrate(self) -> None:
-        """What the P-VAE needs, so that a run without one (a test) has numbers to work on."""
-        ropar_vae.Parts(self.config, self.data, self.device).calibrate(1)
+        """Nothing: the P-VAE was calibrated when it was trained."""
 
     def draw(self, rows: Rows) -> Seen:
         """Captioned stretches, some of their parts spoiled; a long step draws what a usual one has no room for."""

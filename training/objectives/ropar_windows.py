@@ -77,7 +77,7 @@ class Draws:
             [s.length * often[s.entry.source, s.meaning] ** (-0.5 * bool(s.texts)) for s in found]
         )
         for source, share in sources.items():
-            own = np.array([s.entry.source == source for s in found])
+            own = np.array([s.entry.source == source for s in found], bool)
             chance[own] *= share / max(chance[own].sum(), 1e-9)
         self.chance, self.lengths = chance, np.array([s.length for s in found])
 
