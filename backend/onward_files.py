@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from blender_addon.motion import bone_maps, bvh, onward, retarget, rotations
+from blender_addon.motion import bone_maps, bvh, onward, retarget
 from blender_addon.motion.anchor import anchor
 from blender_addon.motion.bvh_rewrite import lengthened, rewrite
 from blender_addon.motion.clip import Clip
@@ -104,14 +104,7 @@ def looped_file(
     result = service.run(loop.request, progress)
     known = np.ones(loop.frames, bool)
     known[len(clip) : len(clip) + frames] = False
-    whole = onward.held(clip, frames + 1)
-    whole.rotations[-1] = clip.rotations[0]
-    whole.root_positions[-1] = clip.root_positions[0] + rotations.rotate(
-        rotations.inverse(rig.axes), loop.shift
-    )
-    if whole.translations is not None and clip.translations is not None:
-        whole.translations[-1] = clip.translations[0]
-        whole.translations[-1, 0] = whole.root_positions[-1]
+    whole = onward.again(onward.held(clip, frames + 1), rig, loop.shift)
     paths = _written(source, target, rig, whole, known, [c.slice(0, loop.frames) for c in result.clips])
     return Filled(paths, frames, len(clip), {**result.report, "travel": float(np.linalg.norm(loop.shift))})
 

@@ -9,7 +9,7 @@ around the range, and only what is asked for (:mod:`.scope`) is written. The sam
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -17,7 +17,7 @@ import numpy as np
 
 from . import actions, armature_io, keyframes, plans, rigify_io
 from .keyframes import Keys
-from .motion import carry, constraints, onward, retarget, rotations
+from .motion import carry, constraints, onward, retarget
 from .motion.anchor import anchor
 from .motion.clip import Clip
 from .motion.constraints import Mask, Request, Result, TextSpan
@@ -155,10 +155,7 @@ class Captured:
         exact, known = self.clip, ~self.scope.joints.any(1)
         if self.plan.loop:
             _, shift = self._onward(retarget.to_canonical(self.clip, rig), {"texts": ()})
-            turned, placed = exact.rotations.copy(), exact.local_translations().copy()
-            turned[-1], placed[-1] = turned[0], placed[0]
-            placed[-1, 0] += rotations.rotate(rotations.inverse(rig.axes), shift)
-            exact = replace(exact, rotations=turned, root_positions=placed[:, 0], translations=placed)
+            exact = onward.again(exact, rig, shift)
             known[-1] = True
         base = anchor(exact.sample(np.zeros(len(exact))), exact, known)  # what bones without a role do
         own = tuple(anchor(retarget.from_canonical(clip.slice(0, len(exact)), rig, base), exact, known)

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from . import constraints
+from . import constraints, rotations
 from .clip import Clip
 from .constraints import MAX_FRAMES, Request, TextSpan
 from .errors import InvalidRequestError
+from .retarget import Rig
 from .rotations import Array
 
 CONTEXT_SECONDS = 1.6
@@ -91,6 +92,25 @@ def looped(
         free, texts=tuple(texts), **settings,
     )  # fmt: skip
     return Loop(request, len(clip) + frames + 1, shift)
+
+
+def again(clip: Clip, rig: Rig, shift: Array) -> Clip:
+    """A character's own motion, its last frame the first pose again.
+
+    Args:
+        clip: on the rig's bones; what its last frame holds is ignored.
+        shift: ``(3,)`` canonical metres, how far on the pelvis stands then.
+    """
+    turned, placed = clip.rotations.copy(), clip.local_translations()
+    turned[-1], placed[-1] = turned[0], placed[0]
+    pelvis = rig.bones.first("pelvis")
+    parent = clip.skeleton.parents[pelvis]
+    way = rotations.rotate(rotations.inverse(rig.axes), np.asarray(shift, np.float64))
+    if parent >= 0:
+        way = rotations.rotate(rotations.inverse(clip.slice(0, 1).forward()[0][0, parent]), way)
+    placed[-1, pelvis] += way
+    own = clip.translations is not None or parent >= 0
+    return replace(clip, rotations=turned, root_positions=placed[:, 0], translations=placed if own else None)
 
 
 def held(clip: Clip, frames: int) -> Clip:
