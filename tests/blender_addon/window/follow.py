@@ -30,7 +30,7 @@ from blender_addon.motion import retarget  # noqa: E402
 
 OUT = Path(os.environ["OUT"])
 RIG = os.environ.get("LOOK_RIG", "mixamo")
-PATIENCE = float(os.environ.get("LOOK_PATIENCE", "20"))
+PATIENCE = float(os.environ.get("LOOK_PATIENCE", "120"))
 SYSTEM = os.environ.get("LOOK_SYSTEM", "interpolation")
 FRAMES = 90
 MIXAMO = {
@@ -242,13 +242,20 @@ STEPS: list[tuple[float, Callable[[], None]]] = [
     (2, open_sidebar),
     (3, choose_tab),
     (8, lambda: press("follow")),
-    (PATIENCE, to_frame(20)),
+    (2, lambda: None),
+    (6, to_frame(20)),
     (6, to_frame(45)),
     (6, to_frame(70)),
     (6, note),
     (1, lambda: press("accept")),
     (6, disable),
 ]
+
+
+def waiting_for_a_run() -> bool:
+    """Whether a run goes on, and has not gone on for longer than LOOK_PATIENCE."""
+    session = jobs.current()
+    return session is not None and any(not j.over and j.seconds < PATIENCE for j in session.jobs.values())
 
 
 def guarded(function: Callable[[], None]) -> None:
@@ -265,6 +272,8 @@ def main() -> None:
     steps, waiting = iter(STEPS), []
 
     def tell() -> float | None:
+        if waiting_for_a_run():
+            return 1.0
         if waiting:
             guarded(waiting.pop())
         seconds, function = next(steps, (0.0, None))
