@@ -18,13 +18,19 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="the bpy wheel is not installed for this Python")
 
-from hypothesis import HealthCheck, seed, settings
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis import HealthCheck, seed, settings  # noqa: E402
+from hypothesis.stateful import run_state_machine_as_test  # noqa: E402
 
-from tests.benchmarks.test_backend_speed import circumstances
-from tests.blender_addon import armatures
-from tests.blender_addon.animator import Animator
-from tests.blender_addon.conftest import addon, backend_python, empty_file, kept_backends, session
+from tests.benchmarks.test_backend_speed import circumstances  # noqa: E402
+from tests.blender_addon import armatures  # noqa: E402
+from tests.blender_addon.animator import Animator  # noqa: E402
+from tests.blender_addon.conftest import (  # noqa: E402
+    addon,
+    backend_python,
+    empty_file,
+    kept_backends,
+    session,
+)
 
 __all__ = ["addon", "backend_python", "empty_file", "kept_backends", "session"]
 pytestmark = [
