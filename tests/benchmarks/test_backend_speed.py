@@ -16,12 +16,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="the backend's libraries are not in this environment")
 
-from blender_addon.motion import npz
+from blender_addon.motion import constraints, npz
+from blender_addon.motion.skeleton import INDEX
 from tests.backend.conftest import ROOT, Server, keyed
+from tests.motion.walking import walk
 
 REPEATS = 7
 pytestmark = pytest.mark.benchmark
@@ -90,6 +93,33 @@ def whole(server: Server, frames: int, **settings: Any) -> Callable[[], float]:
     return run
 
 
+def followed(server: Server, system: str) -> tuple[dict[str, float], dict[str, float]]:
+    """Both hands and the ground path at every frame of a four-second walk, closing and all: first progress, whole."""
+    clip, _ = walk(8)
+    known = np.zeros((len(clip), 22), bool)
+    known[:, [INDEX["left_wrist"], INDEX["right_wrist"]]] = True
+    start = np.zeros_like(known)
+    start[0] = True
+    targets = clip.positions() + np.array([0.05, 0.05, 0.0])
+    request = constraints.follow(
+        clip, targets, known, ground_known=np.ones(len(clip), bool), rotation_known=start, root_known=start[:, 0],
+        system=system,
+    )  # fmt: skip
+    first: list[float] = []
+
+    def run() -> float:
+        began = time.perf_counter()
+        job = server.submit(request)
+        until(server, job, lambda s: s["step"] > 0 or s["state"] in ("done", "failed"))
+        first.append(time.perf_counter() - began)
+        until(server, job, lambda s: s["state"] not in ("queued", "running"))
+        assert server.call("GET", f"/v1/jobs/{job}/result").status == 200
+        return time.perf_counter() - began
+
+    whole = seconds(run)
+    return {"median": round(statistics.median(first[1:]), 4), "worst": round(max(first[1:]), 4)}, whole
+
+
 def cancel(server: Server, frames: int, **settings: Any) -> Callable[[], float]:
     """From asking a running job to stop until it has stopped."""
 
@@ -134,9 +164,13 @@ def test_backend_speed(
     for frames in (180, 3000):
         report[f"cancel_{frames}_frames_s"] = seconds(cancel(server, frames, **settings))
     for frames in (30, 180, 1000):
-        for system in ("interpolation", *default["systems"]):
+        able = [name for name, tasks in default["systems"].items() if "inbetween" in tasks]
+        for system in ("interpolation", *able):
             choice = {"system": system} if system == "interpolation" else {"system": system, **settings}
             report[f"inbetween_{frames}_frames_{system}_s"] = seconds(whole(server, frames, **choice))
+    for name, system in (("interpolation", "interpolation"), ("first able", "auto")):
+        preview, done = followed(server, system)
+        report[f"follow_4_seconds_{name}_s"] = {"first_progress": preview, "whole": done}
     folder = Path(os.environ.get("LIMBER_BENCHMARKS", tmp_path))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "backend_speed.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
