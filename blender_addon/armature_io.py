@@ -19,7 +19,7 @@ from . import pose_model
 from .depsgraph import needs_depsgraph, object_moves_by_depsgraph, visit
 from .keyframes import Channels, Keys
 from .motion import kinematics, rotations
-from .motion.clip import Clip
+from .motion.clip import Clip, concatenate
 from .motion.errors import InvalidRequestError, SkeletonError
 from .motion.rotations import Array
 from .motion.skeleton import Skeleton
@@ -27,6 +27,8 @@ from .pose_model import BoneInfo, Curves, bone_infos
 
 Y_UP = np.array([np.sqrt(0.5), -np.sqrt(0.5), 0.0, 0.0])
 """Quarter turn about X: Blender's world to the canonical one."""
+AT_ONCE = 4096
+"""Frames whose matrices are in memory at once: a take may be of any length."""
 
 
 def scene_fps(scene: Any = None) -> float:
@@ -134,7 +136,11 @@ def read_clip(obj: Any, frames: ArrayLike, bones: Sequence[str] | None = None) -
     Returns:
         A clip on ``read_skeleton(obj, bones)``'s bones in canonical axes and metres.
     """
-    return _finish(read_clip_steps(obj, frames, bones))
+    at = np.asarray(frames, np.float64)
+    parts = [
+        _finish(read_clip_steps(obj, at[k : k + AT_ONCE], bones)) for k in range(0, max(1, len(at)), AT_ONCE)
+    ]
+    return parts[0] if len(parts) == 1 else concatenate(parts)
 
 
 def read_clip_steps(

@@ -74,15 +74,19 @@ class Process:
             self._process.stdin.flush()
         except OSError:
             return {"dead": self._death()}
+        wait = self.patience
         while True:
             try:
-                line = self._lines.get(timeout=self.patience)
+                line = self._lines.get(timeout=wait)
             except queue.Empty:
                 self.stop()
-                return {"hung": f"no sign of life for {self.patience:g} s; the process was ended"}
+                return {"hung": f"no sign of life for {wait:g} s; the process was ended"}
             if line is None:
                 return {"dead": self._death()}
             message = json.loads(line)
+            wait = max(self.patience, message.get("expect", 0.0))
+            if "expect" in message:
+                continue
             if "say" in message:
                 said(message["say"])
                 continue

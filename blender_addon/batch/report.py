@@ -10,6 +10,8 @@ from typing import Any
 Entry = dict[str, Any]
 
 FORMAT = 1
+STILL = 1e-3
+"""Hip heights a second: feet of a source that skate less do not skate, and are nothing to be compared with."""
 _MEASURES = ("limb_error", "limb_error_worst", "skating_source", "skating_before", "skating_after",
              "penetration_before", "penetration_after", "root_path_ratio", "root_error", "place_error",
              "hands_touching", "hands_off_before", "hands_off_after")  # fmt: skip
@@ -43,9 +45,9 @@ def make(
 
 
 def ratio(entry: Entry) -> float | None:
-    """Skating on the target over the source's, both per hip height."""
+    """Skating on the target over the source's, both per hip height; None where the source's feet do not skate."""
     before, after = entry.get("skating_source"), entry.get("skating_after")
-    return after / before if before and after is not None else None
+    return after / before if before is not None and before > STILL and after is not None else None
 
 
 def spread(values: Sequence[float | None]) -> dict[str, float] | None:
@@ -67,7 +69,7 @@ def line(entry: Entry) -> str:
     name = f"{entry['source']} {entry['clip']}".rstrip()
     if entry["state"] != "done":
         return f"FAILED {name} -> {entry['target']}: {entry['error']}"
-    parts = [f"{entry['frames']} frames"]
+    parts = [f"{entry['frames']} frame{'' if entry['frames'] == 1 else 's'}"]
     if entry.get("limb_error") is not None:
         parts.append(f"limbs off by {entry['limb_error']:.2f} degrees")
     if (skated := ratio(entry)) is not None:

@@ -17,7 +17,8 @@ from ..motion.retarget import Rig
 from ..motion.skeleton import Skeleton
 from .plan import Place
 
-MAX_FRAMES = 1_000_000
+MAX_FRAMES = 250_000
+"""Longest clip that is taken, over two hours at 30 frames a second: some 4 GB for a character of 66 bones."""
 
 
 @dataclass(frozen=True, eq=False)

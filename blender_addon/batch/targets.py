@@ -50,6 +50,8 @@ def open_file(place: Place) -> Any:
     """
     path = Path(place.path)
     ending = path.suffix.lower()
+    if not path.stat().st_size:
+        raise FileFormatError(str(path), "empty")  # importers take an empty file for one of another kind
     try:
         if ending in _USD or ending == ".vrm":
             _import_more(path, ending)
@@ -225,7 +227,8 @@ def play_alone(obj: Any, action: Any) -> tuple[int, int]:
     data.action_slot = slot
     first, last = action.frame_range
     if not (np.isfinite(first) and np.isfinite(last)) or last - first > sources.MAX_FRAMES:
-        raise InvalidRequestError("action", f"{action.name} goes from {first} to {last}")
+        raise InvalidRequestError("action", f"{action.name} goes from frame {first:.0f} to {last:.0f}, at most "
+                                  f"{sources.MAX_FRAMES} frames are taken", "Cut the take up.")  # fmt: skip
     return int(np.floor(first)), int(np.ceil(last))
 
 

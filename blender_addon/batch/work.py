@@ -15,7 +15,7 @@ import numpy as np
 from .. import actions, rigify_io, scene_files, whole_motion
 from ..motion import bvh
 from ..motion.clip import Clip
-from ..motion.errors import LimberError
+from ..motion.errors import InvalidRequestError, LimberError
 from . import bulk, check, convert, page, sources, targets
 from .plan import BLENDER, Place, Unit
 from .sources import Source
@@ -23,11 +23,22 @@ from .targets import Target
 
 Say = Callable[[str], None]
 
+LARGEST = {"glb": 3_000_000, "fbx": 20_000_000}
+"""Bones times frames that an exporter of Blender's is given: about 6 GB of memory. Its glTF exporter takes 1.9 kB
+each (66 bones, 20,000 frames: 2.5 GB), the FBX exporter 0.3 kB; .blend and .bvh know no such limit."""
+CONVERTING, SAVING = 0.002, 0.0003
+"""Seconds a frame, and a bone and frame, that are no sign of a process that hangs: ten times what they take."""
+
 
 class Workshop:
-    """Keeps the last target open: the next clip for it needs no loading."""
+    """Keeps the last target open: the next clip for it needs no loading.
 
-    def __init__(self) -> None:
+    Args:
+        expect: told how many seconds the next step may take without a sign of life.
+    """
+
+    def __init__(self, expect: Callable[[float], None] = lambda seconds: None) -> None:
+        self._expect = expect
         self._key: tuple[Place, str] | None = None
         self._target: Target | None = None
 
@@ -80,7 +91,13 @@ class Workshop:
         target = self.target(unit.target, options.map)
         character, began = target.character, time.perf_counter()
         obj = character.obj
+        fits(
+            len(source.clip) * (options.fps or source.clip.fps) / source.clip.fps,
+            len(obj.data.bones),
+            options.format,
+        )
         say(f"{stem}: retargeting")
+        self._expect(CONVERTING * len(source.clip))
         made = convert.convert(source, character.rig, options)
         seconds = {"convert_seconds": time.perf_counter() - began}
         # 1. the Action
@@ -99,6 +116,7 @@ class Workshop:
             seconds["check_seconds"] = time.perf_counter() - began
             # 3. the file
             say(f"{stem}: saving")
+            self._expect(SAVING * len(made.written) * len(obj.data.bones))
             began = time.perf_counter()
             path, last = Path(f"{stem}.{options.format}"), first + len(made.written) - 1
             scene = bpy.context.scene
@@ -137,6 +155,20 @@ class Workshop:
         bpy.data.actions.remove(action)
         for bone in obj.pose.bones:
             bone.matrix_basis.identity()
+
+
+def fits(frames: float, bones: int, form: str) -> None:
+    """Refuse what would need more memory than a computer has.
+
+    Raises:
+        InvalidRequestError: an exporter of Blender's would not end well.
+    """
+    most = LARGEST.get(form)
+    if most is not None and frames * bones > most:
+        raise InvalidRequestError(
+            "format", f"{frames:.0f} frames are more than Blender's .{form} exporter holds in memory, which of "
+            f"this character's {bones} bones are {most // bones}", "Use --format blend or bvh, or cut the take up."
+        )  # fmt: skip
 
 
 def own_animation(target: Target, first: int, count: int, fps: float) -> Clip | None:

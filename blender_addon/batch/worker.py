@@ -1,6 +1,7 @@
 """A process with a warm Blender that takes units from a pipe: ``python -m blender_addon.batch.worker``.
 
-A line of JSON a message. In: a unit. Out: ``{"say": text}`` as a sign of life, then ``{"entries":
+A line of JSON a message. In: a unit. Out: ``{"say": text}`` as a sign of life, ``{"expect": seconds}``
+where the next one may take longer than usual, then ``{"entries":
 [...]}`` or ``{"error": text}``, with the process' memory. Whatever Blender and its importers print
 goes to standard error.
 """
@@ -38,7 +39,7 @@ def main() -> None:
             if workshop is None:
                 from .work import Workshop  # imports bpy, which takes a second
 
-                workshop = Workshop()
+                workshop = Workshop(lambda seconds: answer({"expect": seconds}))
             entries = workshop.run(unit, lambda text: answer({"say": text}))
             answer({"entries": entries, "memory": memory()})
         except (LimberError, OSError) as error:

@@ -20,7 +20,9 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +36,8 @@ from .skeleton import Skeleton
 
 MAX_BYTES = 1 << 30
 """Largest file that is read."""
+AT_ONCE = 4096
+"""Frames that are worked on at once when a file is written."""
 
 _SAME = 1e-6  # metres; position channels this close to the offsets say nothing
 _MOTION = re.compile(r"^[ \t]*MOTION[ \t]*$", re.IGNORECASE | re.MULTILINE)
@@ -201,7 +205,9 @@ def save(
     positions: bool | None = None,
 ) -> None:
     """Write a BVH file. See :func:`format` for the arguments."""
-    Path(path).write_text(format(clip, scale, order, positions), encoding="utf-8", newline="\n")
+    found = _lines(clip, scale, order, positions)  # says what is wrong before the file is touched
+    with Path(path).open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{line}\n" for line in found)
 
 
 def format(clip: Clip, scale: float = 100.0, order: str = "ZXY",  # noqa: A001  the module is the namespace
@@ -220,31 +226,44 @@ def format(clip: Clip, scale: float = 100.0, order: str = "ZXY",  # noqa: A001  
     Raises:
         InvalidRequestError: no frames, or a scale or order that is none.
     """
+    return "\n".join(_lines(clip, scale, order, positions)) + "\n"
+
+
+def _lines(clip: Clip, scale: float, order: str, positions: bool | None) -> Iterator[str]:
+    """The lines of a BVH; a long take is never all text at once."""
     if len(clip) == 0:
         raise InvalidRequestError("clip", "no frames to write")
     if not (math.isfinite(scale) and scale > 0):
         raise InvalidRequestError("scale", f"{scale} is not a number of units per metre")
     if order not in rotations.EULER_ORDERS:
         raise InvalidRequestError("order", f"{order!r} is none of {', '.join(rotations.EULER_ORDERS)}")
-    clip = _without_rest_rotations(clip)
     everywhere = clip.translations is not None if positions is None else positions
-    s = clip.skeleton
+    s = _without_rest_rotations(clip.slice(0, 1)).skeleton
     # A further root has its own place in the world, and its channels have to say where.
     placed = np.array([everywhere or j == 0 for j in range(len(s))])
-    sequence = _depth_first(s)
-    angles = np.degrees(np.unwrap(rotations.to_euler(clip.rotations, order), axis=0))
-    moved = clip.local_translations() * scale
-    columns = []
-    for j in sequence:
-        if placed[j]:
-            columns.append(moved[:, j])
-        columns.append(angles[:, j])
-    table = np.concatenate(columns, -1) + 0.0  # + 0.0 turns -0 into 0
-    row = " ".join(["%.6f"] * table.shape[1])
     lines = _hierarchy_lines(s, scale, order, placed)
     lines += ["MOTION", f"Frames: {len(clip)}", f"Frame Time: {1 / clip.fps:.10f}"]
-    lines += [row % tuple(frame) for frame in table.tolist()]
-    return "\n".join(lines) + "\n"
+    return chain(lines, _rows(clip, scale, order, placed))
+
+
+def _rows(clip: Clip, scale: float, order: str, placed: np.ndarray) -> Iterator[str]:
+    """A line a frame, some frames after the other."""
+    last = np.zeros((0, len(placed), 3))
+    for at in range(0, len(clip), AT_ONCE):
+        part = _without_rest_rotations(clip.slice(at, at + AT_ONCE))
+        turned = np.unwrap(np.concatenate([last, rotations.to_euler(part.rotations, order)]), axis=0)[
+            len(last) :
+        ]
+        last, angles = turned[-1:], np.degrees(turned)
+        moved = part.local_translations() * scale
+        columns = []
+        for j in _depth_first(part.skeleton):
+            if placed[j]:
+                columns.append(moved[:, j])
+            columns.append(angles[:, j])
+        table = np.concatenate(columns, -1) + 0.0  # + 0.0 turns -0 into 0
+        row = " ".join(["%.6f"] * table.shape[1])
+        yield from (row % tuple(frame) for frame in table.tolist())
 
 
 def _without_rest_rotations(clip: Clip) -> Clip:

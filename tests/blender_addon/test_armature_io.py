@@ -35,7 +35,9 @@ def round_trip(obj: Any, frames: np.ndarray = FRAMES, location: bool = True) -> 
     """Read, write onto an object without animation, read again."""
     clip = armature_io.read_clip(obj, frames)
     keys = keyframes.read_keys(obj, frames[0], frames[0] - 1)
-    channels = armature_io.basis_channels(obj, clip, frames, names(obj), keys, names(obj)[0] if location else None)
+    channels = armature_io.basis_channels(
+        obj, clip, frames, names(obj), keys, names(obj)[0] if location else None
+    )
     keyframes.write_action(obj, "again", channels, keys, frames[0], frames[-1])
     return clip, armature_io.read_clip(obj, frames)
 
@@ -51,6 +53,17 @@ def test_poses_equal_blenders_own(seed: int, scale: float) -> None:
     # Blender leaves shear of less than a ten-thousandth alone
     np.testing.assert_allclose(fast, slow, atol=1e-3 if scale else 5e-5)
     np.testing.assert_allclose(np.broadcast_to(world, world_too.shape), world_too, atol=1e-6)
+
+
+def test_a_long_take_is_read_in_parts_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    obj = armatures.random_armature(5)
+    armatures.key_randomly(obj, (1, 8, 20), 5)
+    whole = armature_io.read_clip(obj, FRAMES)
+    monkeypatch.setattr(armature_io, "AT_ONCE", 6)
+    parts = armature_io.read_clip(obj, FRAMES)
+    assert parts.skeleton.names == whole.skeleton.names
+    assert degrees(parts, whole) < 1e-6
+    np.testing.assert_allclose(parts.positions(), whole.positions(), atol=1e-9)
 
 
 @SLOW
@@ -88,7 +101,9 @@ def test_basis_agrees_with_blenders_own_inverse() -> None:
         if info.parent >= 0:
             kwargs = {"parent_matrix": Matrix(poses[0, info.parent].tolist()),
                       "parent_matrix_local": Matrix(infos[info.parent].rest.tolist())}  # fmt: skip
-        theirs = np.array(bone.convert_local_to_pose(matrix, bone.matrix_local, invert=True, **kwargs).to_quaternion())
+        theirs = np.array(
+            bone.convert_local_to_pose(matrix, bone.matrix_local, invert=True, **kwargs).to_quaternion()
+        )
         ours = pose_model.solve_rotation(armature_io._transform(infos, k, poses),
                                          pose_model.orientation(poses[:, k]), np.ones((1, 3)))[0]  # fmt: skip
         assert np.degrees(rotations.angle_between(ours, theirs)) < 0.01, info.name
@@ -261,7 +276,11 @@ def test_the_place_goes_where_it_can(where: str) -> None:
         obj.pose.bones[0].lock_location = (True, True, True)
     clip = turned(armature_io.read_clip(obj, FRAMES))
     channels = armature_io.basis_channels(obj, clip, FRAMES, ["bone 1", "bone 2"], pelvis="bone 1")
-    path = {"bone": 'pose.bones["bone 1"].location', "root": 'pose.bones["bone 0"].location', "object": "location"}
+    path = {
+        "bone": 'pose.bones["bone 1"].location',
+        "root": 'pose.bones["bone 0"].location',
+        "object": "location",
+    }
     assert {p for p, _ in channels if p.endswith("location")} == {path[where]}
     keyframes.write_action(obj, "new", channels)
     again = armature_io.read_clip(obj, FRAMES)
@@ -300,7 +319,9 @@ def test_values_continue_the_animators(mode: str) -> None:
     angle = np.interp(frames, (1, 21, 41), turns)
     q = np.stack([np.cos(angle / 2), 0 * angle, 0 * angle, np.sin(angle / 2)], -1)
     clip = armature_io.read_clip(obj, frames)
-    clip = Clip(clip.skeleton, rotations.multiply(clip.skeleton.rest_rotations[0], q)[:, None], clip.root_positions)
+    clip = Clip(
+        clip.skeleton, rotations.multiply(clip.skeleton.rest_rotations[0], q)[:, None], clip.root_positions
+    )
     channels = armature_io.basis_channels(obj, clip, frames, ["bone 0"], keys)
     keyframes.write_action(obj, "new", channels, keys)
     size = len(getattr(bone, prop))
@@ -328,7 +349,9 @@ def test_residuals_lead_the_curve_through_the_keys() -> None:
     assert off.max() < 0.01
     # no pop beside a key: one frame away the pose has moved by little
     steps = np.degrees(rotations.angle_between(result.rotations[1:], result.rotations[:-1]))
-    assert steps.max() < 3 * np.degrees(rotations.angle_between(own.rotations[1:], own.rotations[:-1])).max() + 5
+    assert (
+        steps.max() < 3 * np.degrees(rotations.angle_between(own.rotations[1:], own.rotations[:-1])).max() + 5
+    )
 
 
 def test_frames_and_clip_must_agree() -> None:

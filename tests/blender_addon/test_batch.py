@@ -277,7 +277,9 @@ def broken(folder: Path, tmp_path: Path) -> dict[str, tuple[Path, str]]:
                     "End Site\n{\nOFFSET 0 1 0\n}\n}\nMOTION\nFrames: 1\nFrame Time: 0.1\n0 0 0\n", "bone"),
         "one frame": ("x.bvh", head + "MOTION" + one, ""),
         "no glb": ("x.glb", "hello", "cannot be read"),
-        "no fbx": ("x.fbx", "", "cannot be read"),
+        "no fbx": ("x.fbx", "hello", "cannot be read"),
+        "empty fbx": ("x.fbx", "", "empty"),
+        "empty usd": ("x.usdc", "", "empty"),
         "no blend": ("x.blend", "hello", "cannot be read"),
         "no npz": ("x.npz", "hello", ".npz"),
     }  # fmt: skip

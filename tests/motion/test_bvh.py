@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -416,3 +417,18 @@ class TestRoundTrip:
             bvh.format(**{"clip": rest_clip(2), **change})
         assert isinstance(error.value, InvalidRequestError)
         assert error.value.field == field
+
+
+def test_a_long_take_is_written_in_parts_as_in_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    spin = np.linspace(0, 30, 60)[:, None] * np.array([0.0, 1.0, 0.2])  # several whole turns
+    clip = rest_clip(60)
+    local = np.array(clip.rotations)
+    local[:, 1] = rotations.from_axis_angle(spin)
+    local[:, 2:] = rotations.from_axis_angle(rng.normal(size=(60, local.shape[1] - 2, 3)))
+    clip = replace(clip, rotations=local)
+    whole = bvh.format(clip)
+    monkeypatch.setattr(bvh, "AT_ONCE", 7)
+    assert bvh.format(clip) == whole
+    bvh.save(tmp_path / "a.bvh", clip)
+    assert (tmp_path / "a.bvh").read_text() == whole
