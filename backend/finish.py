@@ -12,20 +12,18 @@ from blender_addon.motion.interpolation import keep_known
 
 from .feet import hold_feet
 from .seams import smooth_seams
-from .tread import follow_feet
 
 
 def finish(clip: Clip, request: Request, feet: bool = True) -> Clip:
-    """Smooth seams, let the body go as its feet do, stand feet, copy what is known.
+    """Smooth seams, stand feet, copy what is known.
 
     Args:
         clip: a sample, of the request's length, rate and skeleton.
         request: what is known.
-        feet: shift the root as the feet say where its way is free, and hold standing feet by two-bone IK on
-            frames where the leg is not known.
+        feet: hold standing feet by two-bone IK on frames where the leg is not known.
     """
     clip = keep_known(clip, request)
     clip = smooth_seams(clip, request)
     if feet:
-        clip = hold_feet(follow_feet(clip, request), request)
+        clip = hold_feet(clip, request)
     return keep_known(clip, request)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend import feet, seams, tread
+from backend import feet, seams
 from backend.finish import finish
 from blender_addon.motion import constraints, interpolation, kinematics, rotations
 from blender_addon.motion.clip import Clip, rest_clip
@@ -273,46 +273,3 @@ def test_toes_stand_where_nothing_of_a_stance_is_known() -> None:
     assert way(out) < 0.2 * way(clip)
     kept = feet.hold_feet(clip, constraints.inbetween(clip, range(60)))
     assert np.array_equal(kept.rotations, clip.rotations)
-
-
-def walking_on_the_spot(frames: int = 120, glide: float = 0.6) -> Clip:
-    """Steps whose feet stay where they are while the body is carried on: everything slides."""
-    clip = standing(frames, slide=0.0)
-    q = clip.rotations.copy()
-    t = np.arange(frames)[:, None] / 30
-    for side, phase in ((0, 0.0), (1, np.pi)):
-        lift = np.clip(np.sin(2 * np.pi * t + phase), 0, 1) * [-0.7, 0, 0]
-        hip, knee = (INDEX[f"{('left', 'right')[side]}_{n}"] for n in ("hip", "knee"))
-        q[:, hip] = rotations.multiply(q[:, hip], rotations.from_axis_angle(lift))
-        q[:, knee] = rotations.multiply(q[:, knee], rotations.from_axis_angle(-2 * lift))
-    root = clip.root_positions + np.arange(frames)[:, None] / 30 * [0, 0, glide]
-    return Clip(clip.skeleton, q, root)
-
-
-def test_a_body_goes_as_its_standing_feet_say() -> None:
-    clip = walking_on_the_spot()
-    out = tread.follow_feet(clip, constraints.text(clip, ()))
-    assert np.array_equal(out.root_positions[0], clip.root_positions[0])
-    assert np.array_equal(out.root_positions[:, 1], clip.root_positions[:, 1])
-    assert np.array_equal(out.rotations, clip.rotations)
-    assert np.ptp(clip.root_positions[:, 2]) > 2.3
-    assert np.ptp(out.root_positions[:, 2]) < 0.25
-
-
-def test_a_way_that_is_known_or_has_to_arrive_stays() -> None:
-    clip = walking_on_the_spot()
-    free = np.zeros((120, 22), bool)
-    free[40:80] = True
-    between = constraints.edit(clip, free, free[:, 0])
-    assert np.array_equal(tread.follow_feet(clip, between).root_positions, clip.root_positions), (
-        "it has to arrive"
-    )
-    assert np.array_equal(
-        tread.follow_feet(clip, constraints.edit(clip, free)).root_positions, clip.root_positions
-    )
-    free[40:] = True
-    out = tread.follow_feet(clip, constraints.edit(clip, free, free[:, 0]))
-    assert np.array_equal(out.root_positions[:40], clip.root_positions[:40])
-    assert out.root_positions[-1, 2] < clip.root_positions[-1, 2] - 1
-    observed = constraints.refine(clip, 0.5)
-    assert np.array_equal(tread.follow_feet(clip, observed).root_positions, clip.root_positions)
