@@ -1,4 +1,4 @@
-"""``limber-train prepare | train | evaluate | ablate | summary | export | extend``."""
+"""``limber-train prepare | train | evaluate | ablate | summary | export | extend | record``."""
 
 from __future__ import annotations
 
@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
                    help="what to measure (default: all that the bundle can do)")  # fmt: skip
     c.add_argument("--beside", type=Path, action="append", default=[], metavar="BUNDLE",
                    help="another bundle whose systems become columns; may be repeated")  # fmt: skip
+    c.add_argument("--system", help="measure this system of the bundle alone, by its name")
     c.add_argument(
         "--report", type=Path, help="folder for metrics.json, tables.md and the page to look at, index.html"
     )
@@ -119,6 +120,9 @@ def _parser() -> argparse.ArgumentParser:
     c.add_argument("--most", type=int, default=200)
     c.add_argument("--task", action="append", help="measure this task of the system's alone; may be repeated")
     c.add_argument("--notes", type=Path, help="text for the card: what was tried")
+    c = sub.add_parser("record", help="tables of evaluate --report into a bundle's metrics and card")
+    c.add_argument("bundle", type=Path)
+    c.add_argument("--metrics", type=Path, required=True, help="the report's metrics.json")
     return p
 
 
@@ -127,7 +131,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     a = _parser().parse_args(arguments)
     try:
         commands = {"prepare": _prepare, "train": _train, "evaluate": _evaluate, "evaluator": _evaluator,
-                    "ablate": _ablate, "summary": _summary, "export": _export, "extend": _extend}  # fmt: skip
+                    "ablate": _ablate, "summary": _summary, "export": _export, "extend": _extend,
+                    "record": _record}  # fmt: skip
         return commands[a.command](a)
     except (LimberError, FloatingPointError, FileNotFoundError, ValueError) as e:
         print(f"limber-train: {e}", file=sys.stderr)
@@ -168,6 +173,8 @@ def _evaluate(a: argparse.Namespace) -> int:
     from . import evaluate, report
 
     systems, cache = evaluate.columns(a.bundle, a.beside), evaluate.load(a.data)
+    if a.system:
+        systems = {a.system: evaluate.system(a.bundle, a.system)}
     tasks = None if a.task == "all" else [a.task]
     table = evaluate.evaluate(cache, systems, most=a.most, tasks=tasks, workers=a.workers)
     text = evaluate.markdown(table)
@@ -247,6 +254,14 @@ def _extend(a: argparse.Namespace) -> int:
     bundle = extend(a.bundle, a.checkpoint, a.data, a.most, a.task, notes)
     size = sum(f.stat().st_size for f in bundle.path.iterdir()) / 1e6
     print(f"{bundle.path}: {size:.1f} MB, {', '.join(bundle.systems)}")
+    return 0
+
+
+def _record(a: argparse.Namespace) -> int:
+    from .extend import record
+
+    bundle = record(a.bundle, a.metrics)
+    print(f"{bundle.path}: {', '.join(bundle.metrics)}")
     return 0
 
 

@@ -31,11 +31,13 @@ from .evaluation.inbetween import GAPS
 from .evaluation.material import OFFSET, PAST, SETS, Row, load, windows
 from .evaluation.methods import Columns, deliver
 from .evaluation.samples import Sample, draw
-from .evaluation.tables import markdown, summary
+from .evaluation.tables import BASELINES, markdown, summary
 from .prepare.cache import Cache
 
-__all__ = ["GAPS", "OFFSET", "PAST", "SETS", "TASKS", "columns", "default_system", "evaluate", "load", "markdown",
-           "samples", "summary", "timed", "windows", "write"]  # fmt: skip
+__all__ = [
+    "BASELINES", "GAPS", "OFFSET", "PAST", "SETS", "TASKS", "columns", "default_system", "evaluate", "load",
+    "markdown", "samples", "summary", "system", "timed", "windows", "write",
+]  # fmt: skip
 
 TASKS = ("inbetween", "complete", "refine", text.TASK, control.TASK)
 HELD_OUT = ("test", "takes")
@@ -57,6 +59,15 @@ def columns(bundle: Path, beside: Sequence[Path] = ()) -> dict[str, System]:
         other = weights.load(path)
         found |= {f"{other.name}/{n}": build(other, n) for n in other.systems}
     return found
+
+
+def system(bundle: Path, name: str) -> System:
+    """One of a bundle's systems.
+
+    Raises:
+        WeightsError: there is none of that name, or the bundle cannot be loaded.
+    """
+    return build(weights.load(bundle), name)
 
 
 def default_system(bundle: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,44 @@ def extend(
     made = put(card, old.metrics)
     table = evaluate.evaluate(cache, {system.name: build(made, system.name)}, most=most, tasks=tasks)
     return put(_card(card, config, system, table, notes), _merged(old.metrics, table))
+
+
+MEASURED = "## Measured on held-out motion"
+_NOT_CASES = {"windows"}
+
+
+def record(bundle: Path, metrics: Path) -> Bundle:
+    """Take tables that ``evaluate --report`` wrote into a bundle's metrics and card; its weights stay.
+
+    Tables of systems that were added later stand in their own parts of the card and stay there.
+
+    Raises:
+        ValueError: a table of systems that the bundle does not have.
+    """
+    old = weights.load(bundle)
+    table = json.loads(metrics.read_text(encoding="utf-8"))
+    first = next(iter(old.systems))
+    known = {*old.systems, "model", *evaluate.BASELINES, "truth", *_NOT_CASES}
+    for row in table.get("text", {}).values():
+        for cells in row.values():
+            if others := sorted(cells.keys() - known):
+                raise ValueError(f"{metrics}: {others[0]!r} is no system of {bundle.name}")
+    merged = _merged(old.metrics, table)
+    card = (old.path / weights.CARD).read_text(encoding="utf-8")
+    added = {name for name in old.systems if HEADING + f"`{name}`" in card}
+    own = {k: v for k, v in merged.items() if not (k == "follow" and added and first not in added)}
+    before, heading, rest = card.partition(MEASURED)
+    start, end = rest.index("**"), rest.find("\n## ")
+    tail = rest[end:] if end >= 0 else "\n"
+    text = before + heading + rest[:start] + evaluate.markdown(own) + tail
+    states, entries = {}, {}
+    for name in old.systems:
+        states[name] = old.tensors(name)
+        entries[name] = {k: v for k, v in old.systems[name].items() if k != weights.SHARES}
+    return weights.save(
+        bundle, states, entries, family=old.config["family"], licence=old.config["licence"], data=old.config["data"],
+        card=text, metrics=merged, text_encoder=old.config["text_encoder"],
+    )  # fmt: skip
 
 
 def _card(card: str, config: Config, system: Any, table: dict[str, Any], notes: str) -> str:
