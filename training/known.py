@@ -22,7 +22,9 @@ def prompts(cache: Cache, sources: Collection[str]) -> Prompts:
     """The first sentence of every captioned stretch that was trained on, and its mirror image, each once.
 
     A prompt is known if it is as near to one of them as nine in ten of the other sentences about the same
-    stretches are, near if it is as near as nine in ten of them are to their nearest neighbour.
+    stretches are, near if it is as near as 99 in 100 of them are. (Of the research data's sentences: cosines of
+    0.63 and 0.48. Of its held-out captions that were never trained on 80 % are known, 18 % near; of thirty
+    sentences about anything but motion none is known and one near.)
 
     Raises:
         LimberError: nothing is said about these sources.
@@ -37,16 +39,13 @@ def prompts(cache: Cache, sources: Collection[str]) -> Prompts:
     vectors = cache.embeddings[chosen]
     others = sorted({t for s in said for t in s.texts} - set(chosen))
     wide = vectors.astype(np.float32)
-    between = wide @ wide.T
-    np.fill_diagonal(between, -1.0)
-    near = float(np.percentile(between.max(1), 10)) if len(chosen) > 1 else 0.5
-    known = (
-        float(np.percentile((cache.embeddings[others].astype(np.float32) @ wide.T).max(1), 10))
-        if others
-        else 0.9
-    )
+    known, near = 0.9, 0.5
+    if others:
+        known, near = np.percentile(
+            (cache.embeddings[others].astype(np.float32) @ wide.T).max(1), (10, 1)
+        ).tolist()
     seconds = [round(min(float(np.median(lengths[t])) / FPS, LONGEST), 1) for t in chosen]
-    return Prompts([cache.texts[t] for t in chosen], seconds, vectors, max(known, near), min(known, near))
+    return Prompts([cache.texts[t] for t in chosen], seconds, vectors, known, near)
 
 
 def listed(known: Prompts, sources: Collection[str]) -> list[str]:
