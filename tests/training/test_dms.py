@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -215,3 +216,24 @@ def test_unsteered_and_steered_share_their_stretches(said: Path):
     assert free[0].request().task == "text"
     assert installed("report").clips([free[0].clip]).shape[0] == 1
     assert Columns({}).able("follow") == {}
+
+
+def test_measured_tables_are_taken_into_a_bundle(runs: Path, tmp_path: Path):
+    system = export.system_of(*averaged(runs / "base" / "last.pt"))
+    settings, tensors = system.to_bundle()
+    card = "# Card\n\n## Measured on held-out motion\n\nAbout.\n\n**old**\n\n## What was tried\n\nMuch.\n"
+    weights.save(tmp_path / "b", {system.name: tensors}, {system.name: settings}, family="research", licence="test",
+                 data=["cmu: test"], card=card, metrics={"text": {"row": {"choose": {"windows": 3}}}})  # fmt: skip
+    before = weights.load(tmp_path / "b")
+    cells = {"windows": 9, system.name: {"R@1": 0.5}, "truth": {"R@1": 1.0}}
+    (tmp_path / "m.json").write_text(json.dumps({"text": {"row": {"report": cells}}}))
+    made = extend.record(tmp_path / "b", tmp_path / "m.json")
+    assert made.sha256 == before.sha256
+    assert made.metrics["text"]["row"].keys() == {"choose", "report"}
+    text = (made.path / weights.CARD).read_text()
+    assert "**old**" not in text
+    assert "About." in text
+    assert text.rstrip().endswith("Much.")
+    (tmp_path / "m.json").write_text(json.dumps({"text": {"row": {"report": {"stranger": {}}}}}))
+    with pytest.raises(ValueError, match="stranger"):
+        extend.record(tmp_path / "b", tmp_path / "m.json")
