@@ -32,7 +32,7 @@ from starlette.exceptions import HTTPException
 from blender_addon.motion import npz
 from blender_addon.motion.errors import BackendError, LimberError
 
-from . import PROTOCOL, __version__
+from . import PROTOCOL, __version__, api_page
 from .guard import Guard
 from .jobs import DONE, Jobs, Progress, QueueFullError, UnknownJobError
 from .wire import describe_error, error_body
@@ -78,9 +78,19 @@ class Backend:
         self.service().release()
 
 
+class _App(FastAPI):
+    """With a page that tells the truth about ``.npz`` bodies."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI page, made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = api_page.finished(super().openapi())
+        return self.openapi_schema
+
+
 def create_app(backend: Backend) -> FastAPI:
     """The HTTP interface, without the guard."""
-    app = FastAPI(title="Limber", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    app = _App(title="Limber", version=__version__, docs_url=None, redoc_url=None, openapi_url=api_page.PATH)
 
     @app.exception_handler(LimberError)
     async def limber_error(_: Request, error: LimberError) -> JSONResponse:
@@ -97,16 +107,17 @@ def create_app(backend: Backend) -> FastAPI:
         problem = f"a defect in Limber: {type(error).__name__}: {error}"
         return JSONResponse(error_body("", problem, "Please report it with the backend's log."), 500)
 
-    @app.get("/v1/health")
+    @app.get("/v1/health", responses=api_page.answers(api_page.HEALTH))
     def health() -> dict[str, Any]:
         counts = backend.jobs.counts()
         return {"limber": __version__, "protocol": PROTOCOL, "pid": os.getpid(), "jobs": counts}
 
-    @app.get("/v1/models")
+    @app.get("/v1/models", responses=api_page.answers(api_page.MODELS))
     def models() -> dict[str, Any]:
         return {"models": backend.service().models()}
 
-    @app.post("/v1/jobs", status_code=201)
+    @app.post("/v1/jobs", status_code=201, openapi_extra=api_page.body(BODY_TYPES),
+              responses=api_page.answers(api_page.SUBMITTED, 413, 503, status=201))  # fmt: skip
     async def submit(request: Request) -> JSONResponse:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in BODY_TYPES:
@@ -116,11 +127,11 @@ def create_app(backend: Backend) -> FastAPI:
         parsed = await run_in_threadpool(npz.request_from_bytes, body, MAX_BODY)
         return JSONResponse({"job": backend.jobs.submit(parsed).id}, 201)
 
-    @app.get("/v1/jobs/{job}")
+    @app.get("/v1/jobs/{job}", responses=api_page.answers(api_page.JOB, 404))
     def state(job: str) -> dict[str, Any]:
         return backend.jobs.describe(job)
 
-    @app.get("/v1/jobs/{job}/result")
+    @app.get("/v1/jobs/{job}/result", response_class=Response, responses=api_page.result(BODY_TYPES))
     def result(job: str) -> Response:
         data, described = backend.jobs.result(job), backend.jobs.describe(job)
         if data is not None:
@@ -130,7 +141,7 @@ def create_app(backend: Backend) -> FastAPI:
         remedy = "" if described["state"] == DONE else "Ask for its state until it is done."
         return JSONResponse(error_body("job", f"it is {described['state']}, there is no result", remedy), 409)
 
-    @app.delete("/v1/jobs/{job}")
+    @app.delete("/v1/jobs/{job}", responses=api_page.answers(api_page.JOB, 404))
     def cancel(job: str) -> dict[str, Any]:
         return backend.jobs.cancel(job)
 
