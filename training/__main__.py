@@ -104,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         "--checkpoint", type=Path, help="for ratios, strides and dms: a run's last.pt, or a bundle"
     )
     c.add_argument("--system", help="of the bundle (default: its first)")
+    c.add_argument("--seeds", type=int, default=2, help="for dms: runs of each row (default: %(default)s)")
     c.add_argument("--threads", type=int, default=0)
     c = sub.add_parser("summary", help="the table of the README, from the metrics that bundles carry")
     c.add_argument("bundles", nargs="+", type=Path)
@@ -215,7 +216,9 @@ def _ablate(a: argparse.Namespace) -> int:
             raise ValueError(
                 f"{a.table}: say which denoiser is steered with --checkpoint RUN/last.pt or BUNDLE"
             )
-        rows = ablate_dms.TABLES[a.table](a.data, a.checkpoint, a.steps, a.threads, a.precision)
+        rows = ablate_dms.TABLES[a.table](
+            a.data, a.checkpoint, a.steps, a.threads, a.precision, seeds=range(a.seeds)
+        )
     elif a.table in ablate.OF_ONE:
         if a.checkpoint is None:
             raise ValueError(f"{a.table}: say which trained network with --checkpoint RUN/last.pt or BUNDLE")

@@ -95,7 +95,7 @@ def _rows(cells: Mapping[str, Sequence[Config]], data: Path, start: Path, thread
 
 def _trained(config: Config, data: Path, start: Path, threads: int, precision: str) -> DMS:
     run = Run(config, Path(), data, "cuda" if torch.cuda.is_available() else "cpu", threads, precision)
-    run.start_from(start)
+    run.start_from(start, "mmdm")  # never from a branch that has learnt already
     while run.step < config.steps:
         run.one_step()
     network = run.average.module if config.steps else run.network
@@ -117,4 +117,4 @@ def _means(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 TABLES = {"dms": strategies, "dms-uniform": uniform}
-"""Table -> function of (data, denoiser, steps, threads, precision)."""
+"""Table -> function of (data, denoiser, steps, threads, precision, seeds)."""

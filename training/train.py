@@ -173,7 +173,7 @@ class Run:
         torch.set_rng_state(state["torch"])
         self.step, self.began, self.frames_seen = state["step"], state["began"], state["frames_seen"]
 
-    def start_from(self, path: Path) -> None:
+    def start_from(self, path: Path, system: str | None = None) -> None:
         """Take over another run's weights and place in time, or those of a bundle's system.
 
         What is new (a joint stream) starts fresh, and so does the optimiser: its moments belong to other
@@ -181,11 +181,12 @@ class Run:
 
         Args:
             path: a checkpoint, or the folder of a bundle.
+            system: of the bundle; None: the one of this kind, else the bundle's first.
         """
         name = self.objective.system
         if path.is_dir():
             bundle = bundles.load(path)
-            name = name if name in bundle.systems else next(iter(bundle.systems))
+            name = system or (name if name in bundle.systems else next(iter(bundle.systems)))
             state: dict[str, Any] = {"network": bundle.tensors(name), "step": 0, "frames_seen": 0}
         else:
             state = torch.load(path, weights_only=False, map_location="cpu")
