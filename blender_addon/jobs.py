@@ -147,7 +147,7 @@ class Session:
         return {process.STOPPED: "Backend: not running", process.STARTING: "Backend: starting",
                 process.READY: "Backend: ready"}[state]  # fmt: skip
 
-    def model_line(self, bundle: str) -> str:
+    def model_line(self, bundle: str, task: str = plans.INBETWEEN) -> str:
         """Which weights a run will use, and their licence; "" while the backend has not told."""
         if not self.models:
             return ""
@@ -158,6 +158,9 @@ class Session:
             return f"Bundle {chosen['name']}: {chosen['problem']}"
         if not chosen["name"]:
             return "No trained weights: plain interpolation"
+        able = [m for m in self.models if m["name"] and any(task in t for t in m.get("systems", {}).values())]
+        if able and chosen not in able and not bundle:  # as the backend chooses: its own family first, by name
+            chosen = min(able, key=lambda m: (m.get("family") != chosen.get("family"), m["name"]))
         return f"Bundle: {chosen['name']}. {chosen.get('licence', '')}".strip()
 
     def why_not(self, task: str, system: str, bundle: str) -> str:

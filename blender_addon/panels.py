@@ -67,7 +67,7 @@ class LIMBER_PT_main(bpy.types.Panel):
         draw_review(layout, obj, width)
         reviewing = obj is not None and properties.under_review(obj)  # the result says its own bundle
         bundle = properties.settings(context.scene).bundle
-        draw_backend(layout, session, "" if reviewing else session.model_line(bundle), width)
+        draw_backend(layout, session, "" if reviewing else session.model_line(bundle, task), width)
 
 
 def wrapped(layout: bpy.types.UILayout, text: str, width: int, icon: str = "NONE", alert: bool = False) -> None:

@@ -195,6 +195,9 @@ def test_which_weights_will_be_used(addon: None) -> None:
     assert session.model_line("research") == "Bundle: research. CC BY-NC 4.0"
     assert session.model_line("broken") == "Bundle broken: no config.json"
     assert "no bundle named 'other'" in session.model_line("other")
+    session.models[1]["systems"] = {"mogents": ["text"]}
+    assert session.model_line("", "text") == "Bundle: research. CC BY-NC 4.0", "whoever can, answers"
+    assert session.model_line("open", "text") == "Bundle: open. CC BY 4.0"
     session.models = [{"name": "", "default": True, "licence": "none needed", "problem": ""}]
     assert session.model_line("") == "No trained weights: plain interpolation"
 
