@@ -8,7 +8,7 @@ from __future__ import annotations
 import bpy
 
 from . import checks, retargeting
-from .motion.bone_maps import ROLES
+from .motion.bone_maps import ROLES, BoneMap
 from .operators import retarget
 from .panels import CATEGORY, wrapped
 
@@ -68,6 +68,12 @@ def draw_outcome(layout: bpy.types.UILayout, run: retargeting.Retargeting, width
         wrapped(layout, text, width, "ERROR")
 
 
+def surety(bone_map: BoneMap) -> str:
+    """Which family of names a map is of, and how sure it is where it is least so."""
+    least = min(bone_map.confidence.values(), default=1.0)
+    return f"{bone_map.preset}, {len(bone_map.bones)} of {len(ROLES)} roles, {least:.0%} sure or more"
+
+
 class LIMBER_PT_retarget_bones(bpy.types.Panel):
     """Roles, the bones of both armatures, and how sure the map is; a click changes a bone."""
 
@@ -84,10 +90,14 @@ class LIMBER_PT_retarget_bones(bpy.types.Panel):
         layout = self.layout
         if layout is None:
             return
+        width = context.region.width if context.region else 300
         layout.operator("limber.retarget_look", icon="VIEWZOOM")
         found = {
             side: retarget.known_map(retarget.armature_of(context, side)) for side in ("SOURCE", "TARGET")
         }
+        for side, bone_map in found.items():
+            if bone_map is not None:
+                wrapped(layout, f"{side.title()}: {surety(bone_map)}", width, "ARMATURE_DATA")
         column = layout.column(align=True)
         for role in ROLES:
             row = column.row(align=True)

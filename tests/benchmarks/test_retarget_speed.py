@@ -118,3 +118,30 @@ def test_memory_over_three_hundred_clips(tmp_path: Path) -> None:
     note("memory", result)
     assert not failed
     assert result["bytes_of_last_20"] < 1.1 * result["bytes_after_20"]
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("form", ["blend", "bvh"])
+def test_two_hundred_thousand_frames(form: str, tmp_path: Path) -> None:
+    frames = 200_000
+    clip = tmp_path / "take.bvh"
+    bvh.save(clip, walk(steps=60)[0])
+    head, _, motion = clip.read_text().partition("Frames:")
+    _, rate, *rows = motion.strip().split("\n")
+    there_and_back = [*rows, *rows[::-1]]
+    with clip.open("w") as file:
+        file.write(f"{head}Frames: {frames}\n{rate}\n")
+        file.writelines(f"{there_and_back[k % len(there_and_back)]}\n" for k in range(frames))
+    target = str(armatures.shared() / "rigs" / "ue_male.glb")
+    (unit,) = plan([str(clip)], [target], tmp_path / "out", Options(format=form, only_armature=True))
+    process, began = pool.Process(300.0), time.perf_counter()
+    try:
+        (entry,) = pool.attempt(process, unit, lambda text: None).entries
+        seconds = time.perf_counter() - began
+        status = Path(f"/proc/{process.pid}/status").read_text()
+    finally:
+        process.stop()
+    assert entry["state"] == "done", entry
+    assert entry["frames"] == frames
+    highest = next(int(line.split()[1]) * 1024 for line in status.split("\n") if line.startswith("VmHWM"))
+    note(f"long_{form}", {"frames": frames, "seconds": seconds, "bytes_highest": highest, **circumstances()})
