@@ -9,7 +9,7 @@ from __future__ import annotations
 import bpy
 from bpy.app.handlers import persistent
 
-from . import jobs
+from . import jobs, results
 
 SOON = 0.01
 
@@ -28,6 +28,15 @@ def load_post(*_: object) -> None:
     session = jobs.current()
     if session is not None:
         session.file_closing()
+        results.remove_unfinished()
+
+
+@persistent
+def save_pre(*_: object) -> None:
+    """What is half written is put aside, so that the file does not hold it; it is written again afterwards."""
+    session = jobs.current()
+    if session is not None and results.unfinished():
+        session.data_replaced()
 
 
 @persistent
@@ -36,6 +45,7 @@ def undo_post(*_: object) -> None:
     session = jobs.current()
     if session is not None:
         session.data_replaced()
+        results.remove_unfinished()
 
 
 @persistent
@@ -49,6 +59,7 @@ def depsgraph_update_post(_scene: object, depsgraph: bpy.types.Depsgraph) -> Non
 HANDLERS = (
     ("load_pre", load_pre),
     ("load_post", load_post),
+    ("save_pre", save_pre),
     ("undo_post", undo_post),
     ("redo_post", undo_post),
     ("depsgraph_update_post", depsgraph_update_post),

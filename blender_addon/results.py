@@ -20,6 +20,10 @@ Read: TypeAlias = Collected | Captured
 """What was read: keyed poses, or captured motion."""
 
 UNDO_MESSAGES = {task: f"Limber: {name.lower()}" for task, name in plans.NAMES.items()}
+UNFINISHED = "limber_unfinished"
+"""Property of an Action that is being written. Whatever still has it when undo or loading brought another
+state of the file was caught in an undo step or a saved file in the middle, and goes."""
+
 CHANGED = (
     "Keys were changed during the run. This goes through the earlier ones; the original Action has yours"
 )
@@ -115,7 +119,9 @@ def _write_one(
         except StopIteration as end:
             return end.value
         if before is not None:  # the copy is made by the first step
-            made.extend((a.session_uid, 0.0) for a in bpy.data.actions if a.session_uid not in before)
+            for action in [a for a in bpy.data.actions if a.session_uid not in before]:
+                action[UNFINISHED] = True
+                made.append((action.session_uid, 0.0))
             before = None
         yield
 
@@ -143,6 +149,27 @@ def _given_up_cleanly(made: list[tuple[int, float]], original: int, had_fake_use
             for action in bpy.data.actions:
                 if action.session_uid == original and action.library is None:
                     action.use_fake_user = had_fake_user
+
+
+def unfinished() -> list[bpy.types.Action]:
+    """The Actions that are half written."""
+    return [action for action in bpy.data.actions if UNFINISHED in action and action.library is None]
+
+
+def remove_unfinished() -> None:
+    """Remove half-written Actions; only when no run is writing (see :meth:`.jobs.Session.data_replaced`).
+
+    An undo step that the animator made, or an automatic save, between two slices of the writing holds
+    what was written so far, and the fake user that keeps the original meanwhile.
+    """
+    had: dict[str, bool] = {}
+    for action in unfinished():
+        original = actions.original_of(action)
+        if original is not None and original.library is None:  # the first copy of several knows it as it was
+            had[original.name] = had.get(original.name, True) and bool(action[actions.ORIGINAL_FAKE_USER])
+        bpy.data.actions.remove(action)
+    for name, fake_user in had.items():
+        bpy.data.actions[name].use_fake_user = fake_user
 
 
 def _key_change(keys: Keys, action: bpy.types.Action) -> Generator[None, None, float]:
@@ -204,6 +231,7 @@ def _show(
         if "followed" in report:
             entry.followed = "\n".join(followed.lines(report["followed"][n]))
         entry.action, entry.key_change = by_uid[uid], change
+        by_uid[uid].pop(UNFINISHED, None)
         entry.comparison = comparison(report, task)
         entry.made_by = made_by(report)
         entry.licence = str(report.get("licence", ""))

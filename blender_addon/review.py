@@ -33,6 +33,10 @@ def accept(obj: bpy.types.Object) -> None:
     state = properties.review(obj)
     ours = [result.action for result in state.results if result.action is not None]
     shown = obj.animation_data.action if obj.animation_data else None
+    if state.original is not None and state.original.library is None:
+        state.original.use_fake_user = (
+            True  # set by the run already, but redo may have brought an earlier state
+        )
     _forget(state)
     if shown in ours:
         shown.use_fake_user = True  # as any new Action of Blender's own: it survives being swapped out

@@ -265,6 +265,46 @@ def test_undo_while_reading_or_writing(
     assert bpy.data.objects["Person"].animation_data.action.name == "Walk"
 
 
+def half_written(session: Session, person: Any, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> jobs.Job:
+    """A run in the middle of its writing, with an Action that is there in part."""
+    short_slices(monkeypatch)
+    job = start(session, person, **settings)
+    pump_until(session, lambda: job.phase == jobs.WRITING and len(bpy.data.actions) > 1)
+    return job
+
+
+def test_an_undo_step_made_while_writing_brings_nothing_half_written_back(
+    session: Session, person: Any, untouched: Callable[[], bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = half_written(session, person, monkeypatch, variations=2)
+    bpy.data.objects["Person"].location.x = 3
+    bpy.ops.ed.undo_push(message="moved while it was written")
+    pump_until(session, lambda: job.over)
+    assert job.phase == jobs.DONE, job.error
+    bpy.ops.ed.undo()
+    assert bpy.data.objects["Person"].location.x == 3
+    assert untouched()
+    assert not bpy.data.actions["Walk"].use_fake_user
+    bpy.ops.ed.redo()
+    assert sorted(a.name for a in bpy.data.actions) == ["Walk", "Walk Limber 1", "Walk Limber 2"]
+    assert bpy.ops.limber.accept() == {"FINISHED"}
+    assert bpy.data.actions["Walk"].use_fake_user
+
+
+def test_a_file_saved_while_writing_holds_nothing_half_written(
+    session: Session, person: Any, untouched: Callable[[], bool], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    job = half_written(session, person, monkeypatch)
+    path = str(tmp_path / "a.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    assert untouched()  # and so is what was saved
+    pump_until(session, lambda: job.over)
+    assert job.phase == jobs.DONE, job.error
+    bpy.ops.wm.open_mainfile(filepath=path)
+    assert untouched()
+    assert not bpy.data.actions["Walk"].use_fake_user
+
+
 def test_undo_of_the_keys_mid_run(session: Session, person: Any) -> None:
     name = person.name
     person.pose.bones["head"].keyframe_insert("location", frame=5)
