@@ -71,7 +71,8 @@ def draw_outcome(layout: bpy.types.UILayout, run: retargeting.Retargeting, width
 def surety(bone_map: BoneMap) -> str:
     """Which family of names a map is of, and how sure it is where it is least so."""
     least = min(bone_map.confidence.values(), default=1.0)
-    return f"{bone_map.preset}, {len(bone_map.bones)} of {len(ROLES)} roles, {least:.0%} sure or more"
+    sure = f"{least:.0%} sure" if least > 0.995 else f"each at least {least:.0%} sure"
+    return f"{bone_map.preset}, {len(bone_map.bones)} of {len(ROLES)} roles, {sure}"
 
 
 class LIMBER_PT_retarget_bones(bpy.types.Panel):

@@ -17,6 +17,7 @@ from ..motion import bvh
 from ..motion.clip import Clip
 from ..motion.errors import InvalidRequestError, LimberError
 from . import bulk, check, convert, page, sources, targets
+from .as_opened import AsOpened
 from .plan import BLENDER, Place, Unit
 from .sources import Source
 from .targets import Target
@@ -41,18 +42,20 @@ class Workshop:
         self._expect = expect
         self._key: tuple[Place, str] | None = None
         self._target: Target | None = None
+        self._opened: AsOpened | None = None
 
     def target(self, place: Place, choice: str) -> Target:
         """The character, opened if it is not already."""
         if self._target is None or self._key != (place, choice):
             self.close()
             self._target = targets.open_target(place, choice)
+            self._opened = AsOpened(self._target.character.obj)
             self._key = (place, choice)
         return self._target
 
     def close(self) -> None:
         """Something else is about to be opened."""
-        self._key, self._target = None, None
+        self._key, self._target, self._opened = None, None, None
 
     def run(self, unit: Unit, say: Say) -> list[dict[str, Any]]:
         """Every clip of a unit's source onto its target; one entry of the report a clip.
@@ -153,8 +156,9 @@ class Workshop:
         else:
             obj.animation_data.action = None
         bpy.data.actions.remove(action)
-        for bone in obj.pose.bones:
-            bone.matrix_basis.identity()
+        if self._opened is not None:
+            self._opened.restore()
+        bpy.context.view_layer.update()
 
 
 def fits(frames: float, bones: int, form: str) -> None:

@@ -200,3 +200,35 @@ def _state_humanoid(glb: Path, vrm: Path, roles: dict[str, str], names: dict[str
     text += b" " * (-len(text) % 4)
     body = struct.pack("<II", len(text), 0x4E4F534A) + text + data[20 + size :]
     vrm.write_bytes(struct.pack("<III", 0x46546C67, 2, 12 + len(body)) + body)
+
+
+def test_a_warm_target_is_as_it_was_opened_for_every_clip(
+    rigify_blend: Path, folder: Path, tmp_path: Path
+) -> None:
+    shop = work.Workshop()
+    for target, root in ((folder / "hero.blend", "object"), (f"{rigify_blend}:{demo_rig.NAME}", "hips")):
+        units = plan.plan([str(folder / "walk.bvh"), str(folder / "walk_amass.npz")], [str(target)], tmp_path / root,
+                          plan.Options(root=root, check=4))  # fmt: skip
+        (first,), (second,), (again,) = (shop.run(unit, lambda text: None) for unit in (*units, units[0]))
+        assert second["place_error"] < 1e-3
+        assert second["limb_error"] < 1.5
+        for name in ("limb_error", "place_error", "root_path_ratio"):
+            assert again[name] == pytest.approx(first[name], abs=1e-6)
+        opened = shop.target(units[0].target, "auto").character.obj
+        assert not opened.location.length
+        if root == "hips":
+            assert opened.pose.bones["thigh_parent.L"]["IK_FK"] == 0.0, "the switch is the Action's alone"
+
+
+def test_a_pose_without_an_action_is_kept_by_bones_that_a_source_lacks(folder: Path, tmp_path: Path) -> None:
+    bpy.ops.wm.open_mainfile(filepath=str(folder / "hero.blend"))
+    obj = bpy.data.objects["Hero"]
+    obj.animation_data_clear()
+    obj.pose.bones["prop"].rotation_quaternion = (0.8, 0.6, 0, 0)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "posed.blend"))
+    shop = work.Workshop()
+    clips = [str(folder / "walk.bvh"), str(folder / "walk_amass.npz")]
+    for unit in plan.plan(clips, [str(tmp_path / "posed.blend")], tmp_path / "out", plan.Options(check=0)):
+        (entry,) = shop.run(unit, lambda text: None)
+        turn = shop.target(unit.target, "auto").character.obj.pose.bones["prop"].rotation_quaternion
+        assert tuple(turn) == pytest.approx((0.8, 0.6, 0, 0)), entry
