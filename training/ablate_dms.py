@@ -1,7 +1,7 @@
 """``limber-train ablate dms``: how control signals are drawn in training (DMS, Tables 1 to 4), the same budget each.
 
 - ``dms``: no control training, even draws, the paper's strategy, each half of it alone, and the two that favour
-  large and moderate movement for masking; each with two seeds, on one frozen denoiser. No share of even draws is
+  large and moderate movement for masking; each with several seeds, on one frozen denoiser. No share of even draws is
   mixed in, so that a strategy is what it says.
 - ``dms-uniform``: the paper's strategy with a share of even draws mixed in (what the paper does not have).
 
@@ -27,7 +27,7 @@ from . import evaluator
 from .config import PRESETS, Config
 from .evaluation import control, material
 from .evaluation.methods import Columns
-from .export import DRAWS, STEERED_TASKS
+from .export import DRAWS
 from .prepare import cache as cache_file
 from .steering import STRATEGIES
 from .train import Run
@@ -100,7 +100,7 @@ def _trained(config: Config, data: Path, start: Path, threads: int, precision: s
         run.one_step()
     network = run.average.module if config.steps else run.network
     assert isinstance(network, Steered)
-    return DMS(network.cpu(), STEERED_TASKS, config.long_frames, DRAWS)
+    return DMS(network.cpu(), frozenset(config.offered), config.long_frames, DRAWS)
 
 
 def _means(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -48,6 +48,7 @@ class Config:
         strategy: DMS: how joints and frames that steer are drawn, of :data:`steering.STRATEGIES`.
         uniform: DMS: share of windows whose joints and frames are drawn evenly instead.
         follow: DMS: weight of how far targets are missed, hip heights.
+        offered: DMS: the tasks that it is offered for.
     """
 
     family: str = "research"
@@ -91,6 +92,7 @@ class Config:
     strategy: str = "dms"
     uniform: float = steering.UNIFORM
     follow: float = 8.0
+    offered: tuple[str, ...] = ("follow", "text")
 
 
 def fitted(config: Config, frames: Mapping[str, int]) -> Config:
@@ -202,6 +204,7 @@ PRESETS: Mapping[str, Config] = {
     "dms-open": replace(
         _DMS, family="open", sources={"cmu": 0.5, "reactidle": 0.1, "kaykit": 0.2, "mesh2motion": 0.2},
         architecture=_OPEN_KAA, steered=steered.Architecture(dropout=0.1), decay=0.05,
+        offered=("follow",),  # an hour of captioned motion teaches no text: R@3 is what chance gives
     ),
     "dms-tiny": replace(
         _DMS, architecture=_TINY, steered=steered.Architecture(width=16, heads=2, hidden=24), frames=24,

@@ -35,8 +35,6 @@ TASKS: Mapping[str, Mapping[str, Any]] = {
 TEXT_TASKS = frozenset({"text", "edit"})
 """What a system of text and codes is offered for."""
 Trained = Denoising | MoGenTS | RoPAR | DMS
-STEERED_TASKS = frozenset({"follow", "text"})
-"""What a system that steers is offered for."""
 PART_TASKS = frozenset({"text", "complete", "refine"})
 """What a system of part tokens is offered for."""
 DRAWS = 8
@@ -60,7 +58,7 @@ def system_of(config: Config, network: nn.Module, data: Cache | None = None) -> 
         prompts = data and known.prompts(data, config.sources)
         return RoPAR(network, PART_TASKS, config.long_frames, config.tau, prompts=prompts)
     if isinstance(network, Steered):
-        return DMS(network, STEERED_TASKS, config.long_frames, DRAWS)
+        return DMS(network, frozenset(config.offered), config.long_frames, DRAWS)
     if not isinstance(network, Denoiser):
         raise ValueError(f"a run of {config.objective!r} does not become a system")
     kind = {"mmdm": MMDM, "pose": Pose}[denoise.system(config)]
