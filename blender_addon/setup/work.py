@@ -251,10 +251,12 @@ class SetUp(Work):
         plan.environment.mkdir(parents=True, exist_ok=True)
         write_mark(plan.environment, {**done, "state": "installing"})
         self._empty(plan.environment)
-        self.run(python.path, ["venv", plan.environment], _variables())
+        # venv would run ensurepip itself, but swallow what it says, such as that the disk is full.
+        self.run(python.path, ["venv", "--without-pip", plan.environment], _variables())
         inside = environment_python(plan.environment)
         if not inside.is_file():
             raise BackendError(explain(f"{inside} vanished after it was written: access is denied"))
+        self.run(inside, ["ensurepip", "--upgrade", "--default-pip"], _variables())
         self._install(inside, libraries, downloads)
         write_mark(plan.environment, {**done, "state": "installed"})
 
