@@ -23,6 +23,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weights")
     make_bundle(folder / "open")
     make_bundle(folder / "research", family="research")
+    make_bundle(folder / "research-parts", family="research")  # in the place of the one that came along
     return folder
 
 
@@ -121,7 +122,7 @@ def refining(folder: Path, family: str) -> None:
 
 
 def test_who_can_answers_where_the_default_cannot(tmp_path: Path) -> None:
-    make_bundle(tmp_path / "open")
+    shadowed(tmp_path)
     refining(tmp_path / "a-research", "research")
     service = Service([tmp_path])
     found = service.run(with_task("refine")).report
@@ -135,14 +136,14 @@ def test_who_can_answers_where_the_default_cannot(tmp_path: Path) -> None:
 
 
 def test_a_named_bundle_answers_with_its_own_family_alone(tmp_path: Path) -> None:
-    make_bundle(tmp_path / "open")
+    shadowed(tmp_path)
     refining(tmp_path / "other", "research")
     with pytest.raises(InvalidRequestError, match=r"open cannot do 'refine'. Use mmdm \(other\)"):
         Service([tmp_path]).run(with_task("refine", bundle="open"))
 
 
 def test_a_damaged_bundle_is_passed_over_for_those_that_can(tmp_path: Path) -> None:
-    make_bundle(tmp_path / "open")
+    shadowed(tmp_path)
     refining(tmp_path / "a", "open")
     refining(tmp_path / "b", "open")
     (tmp_path / "a" / "config.json").write_text("{}")
