@@ -103,6 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--clips", type=int, default=1000, help="of each character (default: all)")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "retarget_round_trip.json")
     options = parser.parse_args(arguments)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
     began, rows = time.monotonic(), []
     hows = {"kept": Options(feet="keep", hands="keep"), "held": Options()}
     for owner, files in CLIPS.items():
@@ -120,12 +121,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
                        **{k: float(np.mean([f[k] for f in found])) for k in
                           ("limbs degrees", "limbs degrees worst", "joints cm", "hips cm")}}  # fmt: skip
                 rows.append(row | {"entries": found})
+                options.out.write_text(
+                    json.dumps({"seconds": time.monotonic() - began, "rows": rows}, indent=1)
+                )
                 print(
                     " | ".join(f"{v:.2f}" if isinstance(v, float) else str(v) for v in row.values()),
                     flush=True,
                 )
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps({"seconds": time.monotonic() - began, "rows": rows}, indent=1))
 
 
 if __name__ == "__main__":
