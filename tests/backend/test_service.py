@@ -19,11 +19,16 @@ from .conftest import keyed, make_bundle, waving
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two bundles with the names of the real ones."""
-    folder = tmp_path_factory.mktemp("weights")
-    make_bundle(folder / "open")
-    make_bundle(folder / "research", family="research")
-    make_bundle(folder / "research-parts", family="research")  # in the place of the one that came along
+    """Bundles with the names of the real ones."""
+    return shadowed(tmp_path_factory.mktemp("weights"))
+
+
+def shadowed(folder: Path) -> Path:
+    """Bundles that only fill in between keys, in place of all that came along."""
+    for name in sorted(
+        {"open", "research", *(p.name for p in PACKAGED.iterdir() if (p / "config.json").exists())}
+    ):
+        make_bundle(folder / name, family="open" if name == "open" else "research")
     return folder
 
 
