@@ -125,7 +125,7 @@ def _annotation(scene: Any) -> Array | None:
     frames = pencil.layers[max(pencil.layers.active_index, 0)].frames
     # the frame that is shown; which one is active Blender says only once it has drawn it
     there = [f for f in frames if f.frame_number <= scene.frame_current] or list(frames)[:1]
-    strokes = max(there, key=lambda f: f.frame_number).strokes if there else ()
+    strokes: Any = max(there, key=lambda f: f.frame_number).strokes if there else ()
     if not len(strokes):
         return None
     points = np.array([p.co for p in strokes[-1].points], np.float64).reshape(-1, 3)
