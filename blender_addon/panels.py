@@ -231,6 +231,8 @@ def draw_review(layout: bpy.types.UILayout, obj: bpy.types.Object | None, width:
     row.operator("limber.accept", icon="CHECKMARK")
     row.operator("limber.discard", icon="TRASH")
     box.operator("limber.next_variation", icon="FORWARD")
+    if total > 1:
+        box.prop(shown, "keep")
     exact = shown.key_change == 0
     line = f"Largest change to any key: {shown.key_change:g}"
     wrapped(box, line, width, "CHECKMARK" if exact else "ERROR", not exact)
@@ -287,6 +289,7 @@ class LIMBER_PT_options(bpy.types.Panel):
         column.prop(settings, "system")
         column.prop(settings, "bundle")
         column.operator("limber.make_again", icon="LOOP_BACK")
+        column.operator("limber.make_again", text="Make Again, Another Seed", icon="LOOP_FORWARDS").another = True
 
 
 CLASSES = (LIMBER_PT_main, LIMBER_PT_options)

@@ -126,6 +126,9 @@ class LimberResult(bpy.types.PropertyGroup):
     )
     made_by: bpy.props.StringProperty(name="Made by", description="System and bundle")
     licence: bpy.props.StringProperty(name="Licence", description="Licence of the bundle")
+    keep: bpy.props.BoolProperty(
+        name="Keep Too", description="Accepting another result leaves this one in the file as well"
+    )
     remark: bpy.props.StringProperty(name="Remark", description="What to know about this result")
     followed: bpy.props.StringProperty(
         name="Followed", description="How far each pin and the path were met, measured on this result"

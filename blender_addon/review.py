@@ -29,18 +29,20 @@ def show_next(obj: bpy.types.Object, step: int = 1) -> None:
 
 
 def accept(obj: bpy.types.Object) -> None:
-    """Keep what is shown (even if the animator put another Action there); the other results go."""
+    """Keep what is shown (even if the animator put another Action there) and what is marked; other results go."""
     state = properties.review(obj)
     ours = [result.action for result in state.results if result.action is not None]
+    marked = [result.action for result in state.results if result.action is not None and result.keep]
     shown = obj.animation_data.action if obj.animation_data else None
     if state.original is not None and state.original.library is None:
         state.original.use_fake_user = (
             True  # set by the run already, but redo may have brought an earlier state
         )
     _forget(state)
-    if shown in ours:
-        shown.use_fake_user = True  # as any new Action of Blender's own: it survives being swapped out
-    _remove([action for action in ours if action != shown])
+    for action in ours:
+        if action == shown or action in marked:
+            action.use_fake_user = True  # as any new Action of Blender's own: it survives being swapped out
+    _remove([action for action in ours if action != shown and action not in marked])
 
 
 def discard(obj: bpy.types.Object) -> None:

@@ -30,7 +30,7 @@ class _Decision:
 
 
 class LIMBER_OT_accept(_Decision, bpy.types.Operator):
-    """Keep the result that is shown. The original Action stays in the file, the other results go"""
+    """Keep the result that is shown, and those marked to be kept too. The original Action stays in the file"""
 
     bl_idname = "limber.accept"
     bl_label = "Accept"

@@ -3,10 +3,15 @@
 No postponed annotations here: Blender reads the properties from them.
 """
 
+from dataclasses import replace
+
 import bpy
 
 from .. import checks, jobs, plans, properties, review
 from ..motion.errors import LimberError
+
+SEEDS = 2**31 - 1
+"""The largest seed that Blender's settings hold."""
 
 
 def report(operator: bpy.types.Operator, error: LimberError) -> set[str]:
@@ -112,7 +117,8 @@ class LIMBER_OT_follow(_Task, bpy.types.Operator):
 
 
 class LIMBER_OT_make_again(bpy.types.Operator):
-    """Make this result once more from what is kept on its Action: the same model, seed, keys and text"""
+    """Make this result once more from what is kept on its Action: the same model, keys and text, and the same seed or
+    another one"""
 
     bl_idname = "limber.make_again"
     bl_label = "Make Again"
@@ -121,6 +127,11 @@ class LIMBER_OT_make_again(bpy.types.Operator):
     wait: bpy.props.BoolProperty(
         name="Wait", default=False, options={"SKIP_SAVE"},
         description="Return only when the result is there (always so in background mode)",
+    )  # fmt: skip
+
+    another: bpy.props.BoolProperty(
+        name="Another Seed", default=False, options={"SKIP_SAVE"},
+        description="With the seed after the one that made this result",
     )  # fmt: skip
 
     @classmethod
@@ -137,6 +148,8 @@ class LIMBER_OT_make_again(bpy.types.Operator):
         assert obj is not None
         try:
             plan = plans.from_action(obj)
+            if self.another:
+                plan = replace(plan, seed=(plan.seed + 1) % (SEEDS + 1))
             if plan.task in (
                 plans.REFINE,
                 plans.FOLLOW,

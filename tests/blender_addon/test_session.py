@@ -140,6 +140,27 @@ def test_made_again_is_the_same(session: Session, person: Any) -> None:
             assert one[:2] == pytest.approx(other[:2], abs=1e-5)
 
 
+def test_several_are_kept(session: Session, person: Any) -> None:
+    bpy.context.scene.limber.variations = 3
+    bpy.ops.limber.inbetween()
+    person.limber.results[2].keep = True
+    assert bpy.ops.limber.accept() == {"FINISHED"}
+    assert sorted(a.name for a in bpy.data.actions) == ["Walk", "Walk Limber 1", "Walk Limber 3"]
+    assert all(a.use_fake_user for a in bpy.data.actions)
+    assert person.animation_data.action.name == "Walk Limber 1"
+
+
+def test_made_again_with_another_seed(session: Session, person: Any) -> None:
+    bpy.context.scene.limber.seed = 7
+    bpy.ops.limber.inbetween()
+    bpy.ops.limber.accept()
+    assert bpy.ops.limber.make_again(another=True) == {"FINISHED"}
+    made = plans.read_provenance(person.animation_data.action)
+    assert made["seed"] == 8
+    assert made["report"]["sha256"]
+    assert bpy.context.scene.limber.seed == 7
+
+
 def test_saved_in_review_and_opened_again(session: Session, person: Any, tmp_path: Path,
                                           untouched: Callable[[], bool]) -> None:  # fmt: skip
     bpy.context.scene.limber.variations = 2
