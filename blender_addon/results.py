@@ -232,6 +232,7 @@ def _show(
             entry.followed = "\n".join(followed.lines(report["followed"][n]))
         entry.action, entry.key_change = by_uid[uid], change
         by_uid[uid].pop(UNFINISHED, None)
+        by_uid[uid].use_fake_user = False  # the review holds it, and where that goes with its armature, so does it
         entry.comparison = comparison(report, task)
         entry.made_by = made_by(report)
         entry.licence = str(report.get("licence", ""))

@@ -176,7 +176,8 @@ def test_every_sequence_has_the_same_share_hidden_whatever_its_noise(
     for b in range(6):
         count, bad = int(here[b].sum()), int((here[b] & ~credible[b]).sum())
         least = bad + min(1, count - bad)  # something to learn
-        assert int(hidden[b].sum()) == max(round(alpha * count), least)
+        share = float(torch.tensor(alpha) * count)  # in the precision that it is given in
+        assert int(hidden[b].sum()) == max(round(share), least)
 
 
 # -- transformer ---------------------------------------------------------------------------------------------

@@ -89,7 +89,7 @@ def test_the_same_seed_gives_the_same_result(server: Server) -> None:
 def test_what_no_model_can_do_names_who_can(server: Server) -> None:
     from blender_addon.motion import constraints
 
-    request = keyed()
+    request = keyed(bundle="tiny")
     other = constraints.Request(**{**request.__dict__, "task": "text"})
     state = server.ended(server.submit(other))
     assert state["state"] == "failed"

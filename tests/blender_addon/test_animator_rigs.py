@@ -21,7 +21,7 @@ def test_whatever_an_animator_does_nothing_of_hers_is_lost(
     monkeypatch.setenv("LIMBER_PYTHON", backend_python)
     diary = animator.run(tmp_path, ("mixamo", "unreal"), examples=8, steps=40, seconds=35)
     assert sum(diary.done.values()) > 20
-    assert diary.done["key"]
+    assert sum(1 for times in diary.done.values() if times) >= 6, diary.done  # kinds of things
 
 
 @pytest.mark.benchmark
