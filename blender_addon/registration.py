@@ -9,6 +9,8 @@ from . import (
     follow_properties,
     handlers,
     jobs,
+    keymaps,
+    menus,
     operators,
     panels,
     pin_drawing,
@@ -27,6 +29,7 @@ CLASSES = (
     *setup_operators.CLASSES,
     *follow_panel.CLASSES,
     *panels.CLASSES,
+    *menus.CLASSES,
     *retarget.CLASSES,
     *retarget_panel.CLASSES,
 )
@@ -49,10 +52,14 @@ def register() -> None:
     jobs.open_session(handlers.wake)
     handlers.register()
     pin_drawing.register()
+    menus.register()
+    keymaps.register()
 
 
 def unregister() -> None:
     """The reverse; running jobs are cancelled and the backend is ended."""
+    keymaps.unregister()
+    menus.unregister()
     pin_drawing.unregister()
     handlers.unregister()
     setup_operators.close()

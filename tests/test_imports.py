@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 STANDARD = frozenset(sys.stdlib_module_names)
 OURS = ("blender_addon", "backend", "training")
 
-BLENDER = {"bpy", "bpy_extras", "mathutils", "addon_utils", "gpu", "gpu_extras", "blf", "idprop"}
+BLENDER = {"bpy", "bpy_extras", "mathutils", "addon_utils", "gpu", "gpu_extras", "rna_keymap_ui", "blf", "idprop"}
 BACKEND = {"numpy", "torch", "safetensors", "fastapi", "starlette", "uvicorn", "transformers"}
 TRAINING = BACKEND | {"scipy", "lightning", "tensorboard", "smplx", "matplotlib"}
 ALLOWED = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 
-from .. import jobs, preferences, process
+from .. import jobs, keymaps, preferences, process
 from . import bundles, operators
 from .work import Look, Work, gigabytes
 
@@ -23,6 +23,7 @@ def draw(layout: bpy.types.UILayout, settings: Any) -> None:
     draw_python(layout.box(), settings)
     draw_backend(layout.box(), settings)
     draw_models(layout.box())
+    keymaps.draw(layout.box())
 
 
 def lines(layout: bpy.types.UILayout, text: str, icon: str = "NONE", alert: bool = False) -> None:
