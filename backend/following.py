@@ -19,7 +19,7 @@ from .control import Control
 from .features import Window
 from .feet import hold_feet
 from .systems.base import Steering, System
-from .windows import Grid
+from .windows import Grid, Span, shifted
 
 LONGEST = 128
 """Frames of a window: what steering is trained on."""
@@ -70,11 +70,6 @@ def windows(frames: int) -> list[tuple[int, int]]:
     return [*out, (start, frames)]
 
 
-def evaluations(frames: int, system: System, variation: int) -> int:
-    """How often ``step`` is called for one variation's windows."""
-    return len(windows(frames)) * system.evaluations(variation)
-
-
 def sample(grid: Grid, led: Led, texts: Sequence[TextSpan], system: System, variation: int,
            generator: torch.Generator, step: Callable[[], None]) -> np.ndarray:  # fmt: skip
     """Differences from the grid's filling in the world, metres and 6D. ``(G, 135)``."""
@@ -86,9 +81,9 @@ def sample(grid: Grid, led: Led, texts: Sequence[TextSpan], system: System, vari
     channels = features.channels(features.to_matrix(now.rotations), now.root)
     for k, (start, stop) in enumerate(windows(len(grid.filled))):
         part = slice(start, stop)
-        said = [t for t in texts if t.stop > start and t.start < stop]
+        said = shifted(texts, Span(start, stop, ()))
         own = _part(now, part, KEPT if k else 0)
-        made = _window(own, led.told.frames(part), said, start, system, variation, generator, step)
+        made = _window(own, led.told.frames(part), said, system, variation, generator, step)
         if k:
             t = (torch.arange(BLENDED) + 1) / (BLENDED + 1)
             t = (t * t * (3 - 2 * t))[:, None]
@@ -117,8 +112,8 @@ def _part(window: Window, part: slice, kept: int) -> Window:
     )  # fmt: skip
 
 
-def _window(window: Window, told: Control, texts: Sequence[TextSpan], start: int, system: System,
-            variation: int, generator: torch.Generator, step: Callable[[], None]) -> Tensor:  # fmt: skip
+def _window(window: Window, told: Control, texts: Sequence[TextSpan], system: System, variation: int,
+            generator: torch.Generator, step: Callable[[], None]) -> Tensor:  # fmt: skip
     """One window's channels in the world. ``(1, T, 135)``."""
     place = window.root[:, :1] * torch.tensor([1.0, 0, 1.0])  # keeps float32 exact far from the origin
     near = replace(window, root=window.root - place)
@@ -126,8 +121,7 @@ def _window(window: Window, told: Control, texts: Sequence[TextSpan], start: int
     filled, frame = features.localise(near)
     x = features.inputs(filled)
     if isinstance(system, Steering):
-        spans = [replace(t, start=t.start - start, stop=t.stop - start) for t in texts]
-        difference = system.steered(x, control.localise(told, frame), spans, variation, generator, step)
+        difference = system.steered(x, control.localise(told, frame), texts, variation, generator, step)
     else:
         difference = system.sample(x, variation, generator, step)
     matrices, root = features.restore(*features.poses(x.base + difference), frame)

@@ -134,16 +134,14 @@ def evaluate(cache: Cache, row: Row, columns: Columns, judge: Evaluator, most: i
         return {}
     table: dict[str, Any] = {}
     said = columns.able("text")
+    truth = [c.clip for c in asked if not c.joints]
     for name, method in columns.able(TASK).items():
         for part, cell in delivered(asked, method, judge).items():
             table.setdefault(part, {"windows": sum(_in(c, part) for c in asked)})[name] = cell
         if name in said:
-            table.setdefault("unsteered", {"windows": most})[name] = unsteered(asked, said[name], judge)
-    truth = [c.clip for c in asked if not c.joints]
+            table.setdefault("unsteered", {"windows": len(truth)})[name] = unsteered(asked, said[name], judge)
     floor = float(text_metrics.kid_floor(judge.clips(truth), ROUNDS).mean())
     table["all"]["truth"] = looks(truth) | {"KID": number(floor)}
-    if "unsteered" in table:
-        table["unsteered"]["windows"] = len(truth)
     return table
 
 
