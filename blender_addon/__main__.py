@@ -96,6 +96,8 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
                         help=f"{', '.join(WRITES)}; the second variation of all but .blend goes to OUT-2")  # fmt: skip
     parser.add_argument("--seed", type=_integer(0, 2**31 - 1), default=0, help="default 0")
     parser.add_argument("--variations", type=_integer(1, MAX_VARIATIONS), default=1, help="default 1")
+    parser.add_argument("--sparse", nargs=2, type=_tolerance, metavar=("DEGREES", "MM"),
+                        help="few keys that keep the result this near, e.g. 1 5 (default: every frame)")  # fmt: skip
     parser.add_argument("--system", default="auto", help="auto (default) or a system's name")
     parser.add_argument("--bundle", default="", help="name of the weights bundle (default: open)")
     parser.add_argument(
@@ -126,6 +128,7 @@ def _carry_out(
     import bpy
 
     from . import actions, headless, plans, scene_files
+    from .sparse_keys import Tolerance
 
     if options.output.resolve() == options.scene.resolve():
         options.parser.error("-o names the scene itself; choose another file")
@@ -134,7 +137,8 @@ def _carry_out(
     obj = scene_files.choose_armature(options.armature)
     with headless.session() as running:
         usual = {"start": start, "end": end, "seed": options.seed, "variations": options.variations,
-                 "system": options.system, "bundle": options.bundle}  # fmt: skip
+                 "system": options.system, "bundle": options.bundle,
+                 "tolerance": Tolerance(*options.sparse) if options.sparse else None}  # fmt: skip
         plan = plans.Plan(**(usual | prepare(obj)))
         outcome = headless.run(running, obj, plan)
         headless.accept_all(obj)
@@ -397,6 +401,13 @@ def _integer(low: int, high: int) -> Callable[[str], int]:
         return value
 
     return integer
+
+
+def _tolerance(text: str) -> float:
+    value = float(text)
+    if not 0.001 <= value <= 1000:  # also catches not-a-number
+        raise argparse.ArgumentTypeError(f"{text} is no tolerance")
+    return value
 
 
 def _rate(text: str) -> float:

@@ -103,9 +103,9 @@ class LimberWaypoint(bpy.types.PropertyGroup):
 class LimberFollow(bpy.types.PropertyGroup):
     """All that a character is to follow."""
 
-    pins: bpy.props.CollectionProperty(type=LimberPin, override=GROWING)
+    pins: bpy.props.CollectionProperty(type=LimberPin, override=GROWING, description="The pins")
     pin: bpy.props.IntProperty(name="Pin", description="The chosen pin", override=OVERRIDABLE)
-    waypoints: bpy.props.CollectionProperty(type=LimberWaypoint, override=GROWING)
+    waypoints: bpy.props.CollectionProperty(type=LimberWaypoint, override=GROWING, description="The waypoints")
     waypoint: bpy.props.IntProperty(name="Waypoint", description="The chosen waypoint", override=OVERRIDABLE)
     path: bpy.props.PointerProperty(
         type=bpy.types.Object, name="Path", poll=_curve, override=OVERRIDABLE,

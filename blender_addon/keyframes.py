@@ -15,11 +15,13 @@ from typing import Any, NamedTuple
 import bpy
 import numpy as np
 
-from . import actions
+from . import actions, sparse_keys
+from .motion import sparse
 from .motion.errors import InvalidRequestError, LimberError
 from .records import (
     RECORD,
     authored,
+    curved,
     enum_name,
     generated_records,
     read_records,
@@ -189,6 +191,7 @@ def write_action(
     start: float | None = None,
     end: float | None = None,
     assign: bool = True,
+    tolerance: sparse_keys.Tolerance | None = None,
 ) -> Any:
     """A new Action: the present one's copy, with ``channels`` written between the kept keys.
 
@@ -203,6 +206,7 @@ def write_action(
         template: the animator's keys to keep; None: all of them that lie in the range.
         start, end: range that is replaced; by default the template's, else that of the channels.
         assign: give the Action and its slot to the object.
+        tolerance: write only the keys that the motion needs to stay this near; None: all.
 
     Returns:
         The Action.
@@ -210,7 +214,7 @@ def write_action(
     Raises:
         InvalidRequestError: the armature cannot be animated, or a channel makes no sense.
     """
-    steps = write_action_steps(obj, name, channels, template, start, end, assign)
+    steps = write_action_steps(obj, name, channels, template, start, end, assign, tolerance)
     while True:
         try:
             next(steps)
@@ -226,6 +230,7 @@ def write_action_steps(
     start: float | None = None,
     end: float | None = None,
     assign: bool = True,
+    tolerance: sparse_keys.Tolerance | None = None,
 ) -> Iterator[float]:
     """:func:`write_action` in steps of at most a few milliseconds; yields the fraction done.
 
@@ -244,21 +249,27 @@ def write_action_steps(
     object_name, made, slot_handle = obj.name_full, *actions.new_copy(obj, name)
     made_name = made.name
     selected: dict[ChannelId, np.ndarray] = {}
-    for done, ((path, index), (frames, values, interpolation)) in enumerate(checked.items()):
+    done = 0
+    for path, indices in sparse_keys.groups(checked).items():
         yield done / len(checked)
         action = bpy.data.actions.get(made_name)
         if action is None:
             raise LimberError(f"The Action {made_name!r} went away while it was being written. Run again.")
         bag = actions.channelbag(action, slot_handle)
-        fcurve = bag.fcurves.find(path, index=index)
-        present = read_records(fcurve) if fcurve else np.zeros(0, RECORD)
-        known = template.channels.get((path, index))
-        merged = _merge(present, known.records if known else None, template, split_path(path) is None,
-                        generated_records(frames, values, interpolation), start, end)  # fmt: skip
-        if fcurve is None:
-            fcurve = _new_fcurve(bag, path, index)
-        write_records(fcurve, merged)
-        selected[path, index] = np.flatnonzero(merged["selected"])
+        fixed = {}
+        for index in indices:
+            fcurve = bag.fcurves.find(path, index=index)
+            present = read_records(fcurve) if fcurve else np.zeros(0, RECORD)
+            known = template.channels.get((path, index))
+            fixed[index] = _fixed(present, known.records if known else None, template,
+                                  split_path(path) is None, start, end)  # fmt: skip
+        made_keys = _made(obj, path, {index: checked[path, index] for index in indices}, fixed, tolerance)
+        for index in indices:
+            merged = _merge(fixed[index], made_keys[index])
+            fcurve = bag.fcurves.find(path, index=index) or _new_fcurve(bag, path, index)
+            write_records(fcurve, merged)
+            selected[path, index] = np.flatnonzero(merged["selected"])
+        done += len(indices)
     yield 1.0
     action, obj = bpy.data.actions.get(made_name), bpy.data.objects.get(object_name)
     if action is None or obj is None:
@@ -303,9 +314,9 @@ def _checked(key: ChannelId, value: Sequence) -> tuple[np.ndarray, np.ndarray, s
     return frames[order], values[order], value[2] if len(value) > 2 else "LINEAR"
 
 
-def _merge(present: np.ndarray, known: np.ndarray | None, template: Keys, custom: bool,
-           made: np.ndarray, start: float, end: float) -> np.ndarray:  # fmt: skip
-    """Keys outside the range, the kept ones inside it, and ours where there is none of these."""
+def _fixed(present: np.ndarray, known: np.ndarray | None, template: Keys, custom: bool,
+           start: float, end: float) -> np.ndarray:  # fmt: skip
+    """Keys outside the range, and the kept ones inside it."""
     outside = present[(present["frame"] < start) | (present["frame"] > end)]
     kept = np.zeros(0, RECORD) if known is None else known
     if custom and known is None:  # a property of its own: as read, Keys hold poses alone, so all that is set is kept
@@ -313,7 +324,28 @@ def _merge(present: np.ndarray, known: np.ndarray | None, template: Keys, custom
         kept = inside[authored(inside)]
     if template.start < start or template.end > end:
         kept = kept[(kept["frame"] >= start) & (kept["frame"] <= end)]
-    fixed = np.concatenate([outside, kept])
+    return np.concatenate([outside, kept])
+
+
+def _made(
+    obj: Any, path: str, written: Mapping[int, tuple[np.ndarray, np.ndarray, str]], fixed: Mapping[int, np.ndarray],
+    tolerance: sparse_keys.Tolerance | None,
+) -> dict[int, np.ndarray]:  # fmt: skip
+    """Our keys of one data path by index: on every given frame, or only where they are needed."""
+    split, frames = split_path(path), next(iter(written.values()))[0]
+    alike = all(np.array_equal(f, frames) and how == "LINEAR" for f, _, how in written.values())
+    if tolerance is None or split is None or not alike or (np.diff(frames) <= 0).any():
+        return {index: generated_records(*channel) for index, channel in written.items()}
+    values = np.stack([v for _, v, _ in written.values()], -1)
+    keyed = [records["frame"] for records in fixed.values()]
+    at = np.flatnonzero(sparse_keys.frames_kept(obj, split[1], frames, values, keyed, tolerance))
+    slopes, bridged = sparse.slopes(frames, values)[at], np.diff(at) > 1
+    return {index: curved(generated_records(frames[at], values[at, n]), slopes[:, n], bridged)
+            for n, index in enumerate(written)}  # fmt: skip
+
+
+def _merge(fixed: np.ndarray, made: np.ndarray) -> np.ndarray:
+    """The fixed keys, and ours where there is none of these."""
     if len(fixed):
         # A thousandth of a frame: nearer keys cannot be told apart in Blender's editors.
         near = np.searchsorted(np.sort(fixed["frame"]), made["frame"])

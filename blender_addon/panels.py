@@ -286,6 +286,10 @@ class LIMBER_PT_options(bpy.types.Panel):
         column.use_property_decorate = False
         settings = properties.settings(context.scene)
         column.prop(settings, "seed")
+        column.row().prop(settings, "keys", expand=True)
+        if settings.keys == "SPARSE":
+            column.prop(settings, "degrees")
+            column.prop(settings, "millimetres")
         column.prop(settings, "system")
         column.prop(settings, "bundle")
         column.operator("limber.make_again", icon="LOOP_BACK")

@@ -14,6 +14,7 @@ from . import follow_properties, selection
 from .motion import contacts
 from .motion.errors import InvalidRequestError
 from .motion.skeleton import JOINTS
+from .sparse_keys import Tolerance
 
 PROVENANCE = "limber"
 """Name of the custom property on an Action that says how it was made (JSON)."""
@@ -60,6 +61,7 @@ class Plan:
         loop: generate, where it goes on: back to the motion's first pose, at the end frame.
         motion: follow: what of the present motion is kept, see :mod:`.follow_properties`.
         controls: follow: the entries of :mod:`.motion.controls`; None: what the armature object holds.
+        tolerance: few keys that keep the result this near; None: a key on every frame.
     """
 
     start: int
@@ -82,6 +84,7 @@ class Plan:
     loop: bool = False
     motion: str = follow_properties.KEPT
     controls: Mapping[str, Any] | None = None
+    tolerance: Tolerance | None = None
 
 
 # -- masks as text -------------------------------------------------------------------------------------
@@ -148,7 +151,7 @@ def from_settings(
         raise InvalidRequestError("range", f"{start} to {end} holds no frames between",
                                   "Choose an end after the start.")  # fmt: skip
     plan = Plan(start, end, settings.keep, settings.seed, settings.variations, settings.system or "auto",
-                settings.bundle)  # fmt: skip
+                settings.bundle, tolerance=tolerance(settings))  # fmt: skip
     if task == INBETWEEN:
         return plan
     if task == GENERATE:
@@ -175,6 +178,13 @@ def from_settings(
     return replace(plan, task=task, keep=settings.keep_marked, bones=bones,
                    texts=spans(settings.prompt, start, end) if task == EDIT else [],
                    gap=settings.gap if gaps else 0, confidence=settings.trust)  # fmt: skip
+
+
+def tolerance(settings: Any) -> Tolerance | None:
+    """How near sparse keys are to keep the result, where the settings want them."""
+    if settings.keys != "SPARSE":
+        return None
+    return Tolerance(float(np.degrees(settings.degrees)), settings.millimetres)
 
 
 def onward(obj: bpy.types.Object, plan: Plan, loop: bool) -> Plan:
@@ -259,8 +269,10 @@ def from_action(obj: bpy.types.Object) -> Plan:
     made = read_provenance(action)
     try:
         known = _frames_by_name(made["known"])
+        few = made.get("tolerance")  # results of older versions do not say
         plan = Plan(int(made["start"]), int(made["end"]), "ALL", int(made["seed"]), int(made["variations"]),
-                    str(made["system"]), str(made["bundle"]), known, list(made["texts"]))  # fmt: skip
+                    str(made["system"]), str(made["bundle"]), known, list(made["texts"]),
+                    tolerance=Tolerance(**{k: float(v) for k, v in few.items()}) if few else None)  # fmt: skip
         if made["task"] == INBETWEEN:
             return plan
         return replace(plan, task=str(made["task"]), keep="NONE", confidence=float(made["confidence"]),

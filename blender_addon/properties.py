@@ -6,6 +6,7 @@ everything else. What only matters while Blender runs (jobs, the backend) is in 
 No postponed annotations here: Blender reads the properties from them.
 """
 
+import math
 from typing import Any
 
 import bpy
@@ -40,6 +41,10 @@ MISSING = (
 BONES = (
     ("ALL", "All", "Every bone with a role"),
     ("SELECTED", "Selected", "The selected bones; all others stay exactly as they are"),
+)
+KEYED = (
+    ("EVERY", "Every Frame", "The result has a key on every frame, exactly as it was computed"),
+    ("SPARSE", "Sparse", "Few keys with Bezier handles, easy to edit, that keep the result within the tolerance"),
 )
 MARKED = (
     ("NONE", "None", "Every asked for key in the range may change"),
@@ -98,6 +103,15 @@ class LimberSettings(bpy.types.PropertyGroup):
     keep: bpy.props.EnumProperty(
         name="Keep Keys", items=KEEPS, description="Which keys the motion goes through"
     )
+    keys: bpy.props.EnumProperty(name="Keys", items=KEYED, description="How many keys a result is written with")
+    degrees: bpy.props.FloatProperty(
+        name="Rotation", subtype="ANGLE", default=math.radians(1.0), min=math.radians(0.01), max=math.radians(20.0),
+        description="How far a bone's rotation between sparse keys may be from the result",
+    )  # fmt: skip
+    millimetres: bpy.props.FloatProperty(
+        name="Location (mm)", default=5.0, min=0.01, max=500.0,
+        description="How far a location between sparse keys may be from the result, in millimetres",
+    )  # fmt: skip
     variations: bpy.props.IntProperty(
         name="Variations", default=1, min=1, max=8, description="How many results one run brings"
     )
@@ -116,7 +130,7 @@ class LimberSettings(bpy.types.PropertyGroup):
 class LimberResult(bpy.types.PropertyGroup):
     """One result under review, with what was measured."""
 
-    action: bpy.props.PointerProperty(type=bpy.types.Action, name="Action")
+    action: bpy.props.PointerProperty(type=bpy.types.Action, name="Action", description="The result itself")
     key_change: bpy.props.FloatProperty(
         name="Largest Key Change", precision=6,
         description="Largest difference between any kept key and the same key in the result, read back",
@@ -138,11 +152,15 @@ class LimberResult(bpy.types.PropertyGroup):
 class LimberReview(bpy.types.PropertyGroup):
     """Results on an armature that are neither accepted nor discarded yet."""
 
-    original: bpy.props.PointerProperty(type=bpy.types.Action, name="Original")
+    original: bpy.props.PointerProperty(
+        type=bpy.types.Action, name="Original", description="The Action that the results were made from"
+    )
     original_slot: bpy.props.StringProperty(name="Original Slot", description="Identifier of the slot in use")
-    original_fake_user: bpy.props.BoolProperty(name="Original Had a Fake User")
-    results: bpy.props.CollectionProperty(type=LimberResult)
-    current: bpy.props.IntProperty(name="Current", default=0, min=0)
+    original_fake_user: bpy.props.BoolProperty(
+        name="Original Had a Fake User", description="Whether the original was kept without a user before the run"
+    )
+    results: bpy.props.CollectionProperty(type=LimberResult, description="What the last run brought")
+    current: bpy.props.IntProperty(name="Current", default=0, min=0, description="Which result is shown")
 
 
 CLASSES = (LimberSettings, LimberResult, LimberReview)

@@ -99,3 +99,32 @@ def generated_records(frames: np.ndarray, values: np.ndarray, interpolation: str
     out["type"] = enum_value("type", "GENERATED")
     out["back"] = out["value"]
     return out
+
+
+def curved(records: np.ndarray, slopes: np.ndarray, bridged: np.ndarray) -> np.ndarray:
+    """The same keys, with Bezier segments where frames between them were left out.
+
+    Handles a third of the way make the time of the curve even, so that it is the cubic Hermite curve with
+    these slopes. Both handles lie on one line where both sides are curves.
+
+    Args:
+        records: ``(n,)`` of :func:`generated_records`.
+        slopes: ``(n,)``, value per frame.
+        bridged: ``(n - 1,)`` bool, segments that are to be curves.
+    """
+    out = records.copy()
+    frame, value = out["frame"].astype(np.float64), out["value"].astype(np.float64)
+    third = np.diff(frame) / 3
+    at = np.flatnonzero(bridged)
+    out["right"][at] = np.stack([frame[at] + third[at], value[at] + slopes[at] * third[at]], -1)
+    out["left"][at + 1] = np.stack(
+        [frame[at + 1] - third[at], value[at + 1] - slopes[at + 1] * third[at]], -1
+    )
+    out["interpolation"][at] = enum_value("interpolation", "BEZIER")
+    free, aligned = enum_value("left_type", "FREE"), enum_value("left_type", "ALIGNED")
+    before = np.concatenate([[False], bridged])
+    after = np.concatenate([bridged, [False]])
+    kind = np.where(before & after, aligned, free)
+    out["left_type"] = np.where(before | after, kind, out["left_type"])
+    out["right_type"] = np.where(before | after, kind, out["right_type"])
+    return out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any, TypeAlias
 
 import bpy
@@ -112,7 +113,7 @@ def _write_one(
         channels = yield from _quietly(character_io.result_channels_steps(
             obj, collected.bone_map, collected.captured, clip, kept))  # fmt: skip
     before = {action.session_uid for action in bpy.data.actions}
-    steps = keyframes.write_action_steps(obj, name, channels, kept, first, last, False)
+    steps = keyframes.write_action_steps(obj, name, channels, kept, first, last, False, collected.plan.tolerance)
     while True:
         try:
             next(steps)
@@ -211,6 +212,7 @@ def _provenance(collected: Read, answers: Answers, n: int, original: str, slot: 
         "system": report.get("system", plan.system), "bundle": report.get("bundle", plan.bundle),
         "asked_system": plan.system, "asked_bundle": plan.bundle,
         "start": plan.start, "end": plan.end, "keep": plan.keep, "texts": plan.texts,
+        "tolerance": None if plan.tolerance is None else asdict(plan.tolerance),
         "known": plans.known_to_json(answers.joints, answers.root, collected.first),
         "mapping": collected.bone_map.preset, "source_action": original, "source_slot": slot, "report": report,
     }  # fmt: skip
