@@ -12,8 +12,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .rotations import angle_between, normalize
-
 Array = np.ndarray
 Deviation = Callable[[Array, Array], Array]
 """How far values ``(m, k)`` are from ``(m, k)``, as a share of what is allowed: ``(m,)``."""
@@ -65,10 +63,12 @@ def kept(frames: Array, values: Array, fixed: Array, deviation: Deviation) -> Ar
         curve = hermite(frames[ends], values[ends], slope[ends], frames[between])
         return b - a < 2 or bool((deviation(curve, values[between]) <= 1).all())
 
-    for start, stop in itertools.pairwise(forced):
-        at = int(start)
-        while not fits(at, int(stop)):
-            near, far = at + 1, int(stop)  # the next frame always fits, the far one does not
+    for start, end in itertools.pairwise(forced):
+        at, stop = int(start), int(end)
+        while at < stop:
+            near, far = at + 1, min(at + 2, stop)  # the next frame always fits; strides double while they do
+            while far > near and fits(at, far):
+                near, far = far, min(far + 2 * (far - at), stop)
             while far - near > 1:
                 middle = (near + far) // 2
                 near, far = (middle, far) if fits(at, middle) else (near, middle)
@@ -78,12 +78,17 @@ def kept(frames: Array, values: Array, fixed: Array, deviation: Deviation) -> Ar
 
 
 def quaternions(degrees: float) -> Deviation:
-    """Of quaternions ``(m, 4)``, of any length above zero: what lies between keys is not of length one."""
+    """Of quaternions ``(m, 4)`` of one sign, of any length: what lies between keys is not of length one."""
 
     def measure(a: Array, b: Array) -> Array:
-        return np.degrees(angle_between(normalize(a), normalize(b))) / degrees
+        chord = np.linalg.norm(_unit(a) - _unit(b), axis=-1)
+        return np.degrees(4 * np.arcsin(np.minimum(chord / 2, 1))) / degrees
 
     return measure
+
+
+def _unit(q: Array) -> Array:
+    return q / np.maximum(np.linalg.norm(q, axis=-1, keepdims=True), 1e-12)
 
 
 def angles(degrees: float) -> Deviation:
