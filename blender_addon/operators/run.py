@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import bpy
 
-from .. import checks, jobs, plans, properties, review
+from .. import checks, jobs, plans, review
 from ..motion.errors import LimberError
+from .arguments import RunArguments
 
 SEEDS = 2**31 - 1
 """The largest seed that Blender's settings hold."""
@@ -33,8 +34,8 @@ def begin(operator: bpy.types.Operator, obj: bpy.types.Object, plan: plans.Plan,
     return {"FINISHED"}
 
 
-class _Task:
-    """Operators that start a run as the panel's settings have it."""
+class _Task(RunArguments):
+    """Operators that start a run as the panel's settings have it, or as they are told."""
 
     bl_options = {"REGISTER"}  # noqa: RUF012  Blender reads it
     task = plans.INBETWEEN
@@ -57,7 +58,8 @@ class _Task:
         obj = checks.active_armature(context)
         assert obj is not None
         try:
-            plan = plans.from_settings(obj, context.scene, properties.settings(context.scene), self.task)
+            settings = self.settings(obj, context.scene)
+            plan = plans.from_settings(obj, context.scene, settings, self.task)
         except LimberError as error:
             return report(self, error)  # type: ignore[arg-type]
         return begin(self, obj, plan, self.wait)  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ import bpy
 import pytest
 
 import blender_addon
-from blender_addon import jobs, plans, process
+from blender_addon import jobs, plans, process, registration
 from blender_addon.jobs import Session
 from tests.blender_addon.characters import every_key, key_poses, make_person
 from tests.blender_addon.running import go_on, hold, pump_until, short_slices, start, wait_until_idle
@@ -138,6 +138,35 @@ def test_made_again_is_the_same(session: Session, person: Any) -> None:
         assert len(keys) == len(b[channel])
         for one, other in zip(keys, b[channel], strict=True):
             assert one[:2] == pytest.approx(other[:2], abs=1e-5)
+
+
+def test_arguments_from_python_count_and_the_panel_stays(session: Session, person: Any) -> None:
+    settings = bpy.context.scene.limber
+    settings.range_mode, settings.seed, settings.variations = "KEYS", 5, 1
+    assert bpy.ops.limber.inbetween(end=15, seed=9, variations=2, keys="SPARSE") == {"FINISHED"}
+    assert len(person.limber.results) == 2
+    made = plans.read_provenance(person.animation_data.action)
+    assert (made["start"], made["end"], made["seed"]) == (1, 15, 9)
+    assert made["tolerance"] == {"degrees": pytest.approx(1), "millimetres": 5}
+    assert (settings.range_mode, settings.seed, settings.variations, settings.keys) == ("KEYS", 5, 1, "EVERY")
+    bpy.ops.limber.discard()
+    bpy.ops.limber.inbetween()  # what was given once is not remembered
+    made = plans.read_provenance(person.animation_data.action)
+    assert (made["end"], made["seed"], made["tolerance"]) == (30, 5, None)
+    bpy.ops.limber.discard()
+    with pytest.raises(RuntimeError, match="range"):
+        bpy.ops.limber.inbetween(start=9, end=9)
+
+
+def test_every_operator_and_property_says_what_it_is() -> None:
+    silent = []
+    for kind in registration.CLASSES:
+        for base in kind.__mro__:
+            found = vars(base).get("__annotations__", {})  # deferred: what bpy.props was called with
+            silent += [f"{kind.__name__}.{n}" for n, prop in found.items() if not prop.keywords.get("description")]
+        if issubclass(kind, bpy.types.Operator) and not kind.__doc__:  # what Blender shows as its tooltip
+            silent.append(kind.__name__)
+    assert silent == []
 
 
 def test_several_are_kept(session: Session, person: Any) -> None:
