@@ -40,6 +40,15 @@ def hermite(frames: Array, values: Array, slope: Array, at: Array) -> Array:
     return a + t * (da + t * (3 * (b - a) - 2 * da - db + t * (2 * (a - b) + da + db)))
 
 
+def curve(frames: Array, values: Array, keep: Array) -> Array:
+    """The motion as its keys give it. ``(n,), (n, k)``, which frames have a key ``(n,)`` bool -> ``(n, k)``."""
+    slope, out = slopes(frames, values), values.copy()
+    for a, b in itertools.pairwise(np.flatnonzero(keep)):
+        ends = [a, b]
+        out[a : b + 1] = hermite(frames[ends], values[ends], slope[ends], frames[a : b + 1])
+    return out
+
+
 def kept(frames: Array, values: Array, fixed: Array, deviation: Deviation) -> Array:
     """Which frames need a key, so that the curve through them deviates nowhere by more than is allowed.
 

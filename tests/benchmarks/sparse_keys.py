@@ -9,7 +9,6 @@ add up along a limb, so the joints' places are measured too, after forward kinem
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -18,15 +17,6 @@ import numpy as np
 
 from blender_addon.motion import bvh, rotations, sparse
 from blender_addon.motion.clip import Clip
-
-
-def curve(frames: np.ndarray, values: np.ndarray, keep: np.ndarray) -> np.ndarray:
-    """Values ``(n, k)`` as the keys give them."""
-    slope, out = sparse.slopes(frames, values), values.copy()
-    for a, b in itertools.pairwise(np.flatnonzero(keep)):
-        ends = [a, b]
-        out[a : b + 1] = sparse.hermite(frames[ends], values[ends], slope[ends], frames[a : b + 1])
-    return out
 
 
 def measured(clip: Clip, degrees: float, millimetres: float) -> dict[str, float]:
@@ -38,12 +28,12 @@ def measured(clip: Clip, degrees: float, millimetres: float) -> dict[str, float]
     now = moved.copy()
     for j in np.flatnonzero(np.ptp(moved, axis=0).max(-1) > 1e-6):
         keep = sparse.kept(frames, moved[:, j], none, sparse.places(millimetres / 1000))
-        now[:, j] = curve(frames, moved[:, j], keep)
+        now[:, j] = sparse.curve(frames, moved[:, j], keep)
         shares.append(keep.mean())
     for j in range(len(clip.skeleton)):
         q = clip.rotations[:, j]
         keep = sparse.kept(frames, q, none, sparse.quaternions(degrees))
-        turned[:, j] = rotations.normalize(curve(frames, q, keep))
+        turned[:, j] = rotations.normalize(sparse.curve(frames, q, keep))
         shares.append(keep.mean())
     made = replace(clip, rotations=turned, root_positions=now[:, 0], translations=now)
     off = 100 * np.linalg.norm(made.positions() - clip.positions(), axis=-1)

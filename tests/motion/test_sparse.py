@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from blender_addon.motion import rotations, sparse
-
-
-def curve(frames: np.ndarray, values: np.ndarray, keep: np.ndarray) -> np.ndarray:
-    """The motion as the keys give it, at every frame."""
-    slope, at = sparse.slopes(frames, values), np.flatnonzero(keep)
-    out = values.copy()
-    for a, b in itertools.pairwise(at):
-        ends = [a, b]
-        out[a : b + 1] = sparse.hermite(frames[ends], values[ends], slope[ends], frames[a : b + 1])
-    return out
 
 
 def steps(seed: int, count: int, channels: int, smooth: int) -> np.ndarray:
@@ -38,7 +26,7 @@ def test_rotations_stay_within_the_tolerance(seed: int, count: int, smooth: int,
     assert keep[fixed].all()
     assert keep[0]
     assert keep[-1]
-    off = np.degrees(rotations.angle_between(rotations.normalize(curve(frames, values, keep)), values))
+    off = np.degrees(rotations.angle_between(rotations.normalize(sparse.curve(frames, values, keep)), values))
     assert off.max() <= degrees * (1 + 1e-9) + 1e-6
 
 
@@ -46,10 +34,10 @@ def test_rotations_stay_within_the_tolerance(seed: int, count: int, smooth: int,
 def test_places_and_angles_stay_within_the_tolerance(seed: int, count: int, channels: int, allowed: float) -> None:
     frames, values = np.arange(count, dtype=float), steps(seed, count, channels, 3)
     keep = sparse.kept(frames, values, np.zeros(count, bool), sparse.places(allowed))
-    off = np.linalg.norm(curve(frames, values, keep) - values, axis=-1)
+    off = np.linalg.norm(sparse.curve(frames, values, keep) - values, axis=-1)
     assert off.max() <= allowed + 1e-9
     keep = sparse.kept(frames, values, np.zeros(count, bool), sparse.angles(np.degrees(allowed)))
-    assert np.abs(curve(frames, values, keep) - values).sum(-1).max() <= allowed + 1e-9
+    assert np.abs(sparse.curve(frames, values, keep) - values).sum(-1).max() <= allowed + 1e-9
 
 
 @given(st.floats(-1, 1), st.floats(-0.1, 0.1))
