@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     c.add_argument("--task", choices=("inbetween", "complete", "refine", "text", "follow", "all"), default="all",
                    help="what to measure (default: all that the bundle can do)")  # fmt: skip
     c.add_argument("--beside", type=Path, action="append", default=[], metavar="BUNDLE",
-                   help="another bundle whose systems become columns; may be repeated")  # fmt: skip
+                   help="another bundle whose systems become columns; repeatable")  # fmt: skip
     c.add_argument("--system", help="measure this system of the bundle alone, by its name")
     c.add_argument(
         "--report", type=Path, help="folder for metrics.json, tables.md and the page to look at, index.html"
@@ -106,6 +106,11 @@ def _parser() -> argparse.ArgumentParser:
     c.add_argument("--system", help="of the bundle (default: its first)")
     c.add_argument("--seeds", type=int, default=2, help="for dms: runs of each row (default: %(default)s)")
     c.add_argument("--threads", type=int, default=0)
+    c.add_argument("--workers", type=int, default=0, help="for ropar-generation and ropar-credible: as for train")
+    c.add_argument("--keep", type=Path,
+                   help="for the same two: folder of trained rows; what is there is not trained again")  # fmt: skip
+    c.add_argument("--row", action="append", metavar="NAME",
+                   help="with --keep: train only this row ('60 MoGenTS'), measure nothing; repeatable")  # fmt: skip
     c = sub.add_parser("summary", help="the table of the README, from the metrics that bundles carry")
     c.add_argument("bundles", nargs="+", type=Path)
     c = sub.add_parser("export", help="checkpoints -> a measured bundle; the first is what auto takes")
@@ -204,9 +209,17 @@ def _evaluator(a: argparse.Namespace) -> int:
 
 def _ablate(a: argparse.Namespace) -> int:
     from . import ablate, ablate_dms, ablate_mogents, ablate_ropar, ablation_page, comparisons
+    from .kept import Kept
 
     if a.table in comparisons.TABLES:
         rows = comparisons.TABLES[a.table](a.data, a.seconds, a.threads, a.precision)
+    elif a.table in ablate_ropar.ROWS:
+        kept = Kept(a.keep, a.row)
+        rows = ablate_ropar.ROWS[a.table](
+            a.data, a.steps, a.threads, a.precision, kept=kept, workers=a.workers
+        )
+        if a.row is not None:
+            return 0  # trained; measured with the others
     elif a.table in ablate_ropar.TABLES:
         rows = ablate_ropar.TABLES[a.table](a.data, a.steps, a.threads, a.precision)
     elif a.table in ablate_mogents.TABLES:

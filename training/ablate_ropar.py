@@ -15,7 +15,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,11 @@ from blender_addon.motion.skeleton import canonical
 
 from . import evaluator, text_metrics
 from .config import PRESETS, Config
-from .dataset import generators
+from .dataset import ahead, generators
 from .evaluation import material
 from .evaluation import text as judged
 from .evaluation.methods import deliver
+from .kept import Kept, Trained
 from .objectives.ropar_vae import reconstructed
 from .objectives.ropar_windows import Draws
 from .prepare import cache as cache_file
@@ -56,6 +57,9 @@ SPOILED = 0.34
 WINDOWS = 192
 MOTIONS = 160
 BATCH = 16
+SAID = 100
+"""Steps between two lines of progress."""
+NOWHERE = Kept()
 
 
 def vaes(
@@ -67,7 +71,7 @@ def vaes(
     rows = []
     for name, changes in VAES.items():
         config = _spoiled(PRESETS[preset], steps, changes)
-        run, seconds = _trained(config, data, threads, precision)
+        run, seconds = Training(data, steps, threads, precision).run(config)
         network = run.average.module
         assert isinstance(network, Networks)
         rows.append({
@@ -78,25 +82,36 @@ def vaes(
     return rows
 
 
-def generation(
-    data: Path, steps: int, threads: int = 0, precision: str = "auto", preset: str = "ropar"
-) -> list[dict[str, Any]]:
-    """Table 2, generation: each row a P-VAE (or another) and a transformer of ``steps`` steps."""
+def generation(data: Path, steps: int, threads: int = 0, precision: str = "auto", preset: str = "ropar",
+               kept: Kept = NOWHERE, workers: int = 0) -> list[dict[str, Any]]:  # fmt: skip
+    """Table 2, generation: each row a P-VAE (or another) and a transformer of ``steps`` steps.
+
+    Args:
+        kept: where networks are; none is measured where only some are to be trained.
+        workers: processes that draw batches ahead.
+    """
+    train = Training(data, steps, threads, precision, workers)
     rows = []
     kinds: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
         "RoPAR": ({}, {}), "without diffusion head": ({}, {"head_depth": 0}), "without parts": ({"parts": False}, {}),
     }  # fmt: skip
-    stages: dict[bool, Run] = {}
     for name, (vae, transformer) in kinds.items():
         parts = bool(vae.get("parts", True))
-        if parts not in stages:
-            first = _spoiled(PRESETS[preset.replace("ropar", "ropar-vae")], steps, vae)
-            stages[parts] = _trained(first, data, threads, precision)[0]
-        run, seconds = _second(
-            PRESETS[preset], stages[parts], steps, SPOILED, parts, transformer, data, threads, precision
-        )
-        rows.append({"row": name, "training_seconds": round(seconds, 1), **_generated(run, data)})
-        print(rows[-1], flush=True)
+
+        def whole(vae: Mapping[str, Any] = vae, parts: bool = parts,
+                  transformer: Mapping[str, Any] = transformer) -> tuple[Run, float]:  # fmt: skip
+            config = _spoiled(PRESETS[preset.replace("ropar", "ropar-vae")], steps, vae)
+            stage = "P-VAE" if parts else "VAE of the whole body"
+            first = replace(kept, only=None).row(stage, lambda: train.run(config))
+            assert first is not None
+            return _second(PRESETS[preset], first, SPOILED, parts, transformer, train)
+
+        found = kept.row(name, whole)
+        if found is not None and kept.only is None:
+            answers = _answers(found.network, found.config)
+            rows.append({"row": name, "training_seconds": round(found.seconds, 1),
+                         **measured(cache_file.load(data), answers)})  # fmt: skip
+            print(rows[-1], flush=True)
     return rows
 
 
@@ -105,44 +120,50 @@ LEARNERS = ("RoPAR", "MoGenTS", "RoPAR, confidence not heeded")
 
 def credible(data: Path, steps: int, threads: int = 0, precision: str = "auto",
              shares: Sequence[float] = (1.0, 0.8, 0.6, 0.3), presets: Mapping[str, str] | None = None,
-             most: int = MOTIONS, size: int = text_metrics.POOL) -> list[dict[str, Any]]:  # fmt: skip
+             most: int = MOTIONS, size: int = text_metrics.POOL, kept: Kept = NOWHERE,
+             workers: int = 0) -> list[dict[str, Any]]:  # fmt: skip
     """Fig. 3: text-to-motion by the credible share of the training data; each stage of each row ``steps`` steps.
 
     Args:
         presets: of the stages, by name; None: the product's own.
         most: motions that a row is measured on; size: captions of a pool.
+        kept: where networks are (``60 MoGenTS``), and spoiled caches (``60.npz``); nothing is measured where
+            only some rows are to be trained.
+        workers: processes that draw batches ahead.
     """
     presets = presets or {n: n for n in ("ropar-vae", "ropar", "mogents-vq", "mogents")}
     clean = cache_file.load(data)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for share in shares:
-            spoiled = data
-            if share < 1:
-                spoiled = Path(folder) / f"{round(100 * share)}.npz"
-                corrupt.corrupt(clean, spoiled, share)
+            percent = round(100 * share)
+            spoiled = (kept.folder or Path(folder)) / f"{percent}.npz" if share < 1 else data
             # where everything is credible there is nothing to heed
             for name in LEARNERS if share < 1 else LEARNERS[:2]:
                 stages = ("mogents-vq", "mogents") if name == "MoGenTS" else ("ropar-vae", "ropar")
-                began = time.process_time()
-                run = _stages([PRESETS[presets[s]] for s in stages], name != LEARNERS[2], spoiled, steps, threads,
-                              precision)  # fmt: skip
-                spent = round(time.process_time() - began)
-                rows.append({"credible_percent": round(100 * share), "row": name, "processor_seconds": spent,
-                             **measured(clean, _answers(run), most=most, size=size)})  # fmt: skip
-                print(rows[-1], flush=True)
-            if share < 1:
-                spoiled.unlink()
+
+                def whole(stages: tuple[str, str] = stages, heed: bool = name != LEARNERS[2], share: float = share,
+                          spoiled: Path = spoiled) -> tuple[Run, float]:  # fmt: skip
+                    if not spoiled.exists():
+                        corrupt.corrupt(clean, spoiled, share)
+                    train = Training(spoiled, steps, threads, precision, workers)
+                    return _stages([PRESETS[presets[s]] for s in stages], heed, train)
+
+                found = kept.row(f"{percent} {name}", whole)
+                if found is not None and kept.only is None:
+                    answers = _answers(found.network, found.config)
+                    rows.append({"credible_percent": percent, "row": name, "training_seconds": round(found.seconds),
+                                 **measured(clean, answers, most=most, size=size)})  # fmt: skip
+                    print(rows[-1], flush=True)
     return rows
 
 
-def _stages(
-    configs: Sequence[Config], heed: bool, data: Path, steps: int, threads: int, precision: str
-) -> Run:
+def _stages(configs: Sequence[Config], heed: bool, train: Training) -> tuple[Run, float]:
     """Two stages, the second on the averaged weights of the first; what is credible is as the cache says."""
     last: Run | None = None
+    spent = 0.0
     for config in configs:
-        config = replace(config, steps=steps, credible=1.0, heed=heed)
+        config = replace(config, steps=train.steps, credible=1.0, heed=heed)
         first = last.average.module if last is not None else None
 
         def begin(run: Run, first: nn.Module | None = first) -> None:
@@ -150,18 +171,18 @@ def _stages(
                 for network in (run.network, run.average.module):
                     network.load_state_dict(first.state_dict(), strict=False)
 
-        last, _ = _trained(config, data, threads, precision, begin)
+        last, seconds = train.run(config, begin)
+        spent += seconds
     assert last is not None
-    return last
+    return last, spent
 
 
-def _answers(run: Run) -> judged.Generate:
+def _answers(network: nn.Module, config: Config) -> judged.Generate:
     """A trained second stage as a system that is asked for text."""
-    network = run.average.module
     if isinstance(network, Networks):
-        return prompted(RoPAR(network, frozenset({"text"}), run.config.frames))
+        return prompted(RoPAR(network, frozenset({"text"}), config.frames))
     assert isinstance(network, MoGenTS)
-    system = mogents.MoGenTS(network, frozenset({"text"}), run.config.long_frames)
+    system = mogents.MoGenTS(network, frozenset({"text"}), config.long_frames)
     return judged.prompted(lambda requests: [deliver(r, system) for r in requests])
 
 
@@ -174,31 +195,50 @@ def _spoiled(config: Config, steps: int, changes: Mapping[str, Any]) -> Config:
     return replace(config, vae=sizes, steps=steps, credible=SPOILED, heed=sizes.parts, long_share=0.0)
 
 
-def _trained(config: Config, data: Path, threads: int, precision: str,
-             begin: Callable[[Run], None] = lambda run: None) -> tuple[Run, float]:  # fmt: skip
-    run = Run(config, Path(), data, "cuda" if torch.cuda.is_available() else "cpu", threads, precision)
-    begin(run)
-    began = time.perf_counter()
-    while run.step < config.steps:
-        run.one_step()
-    return run, time.perf_counter() - began
+@dataclass(frozen=True)
+class Training:
+    """How every stage of a table is trained.
+
+    Attributes:
+        data: the cache; steps: of a stage.
+        threads, precision, workers: see :func:`training.train.train`.
+    """
+
+    data: Path
+    steps: int
+    threads: int = 0
+    precision: str = "auto"
+    workers: int = 0
+
+    def run(self, config: Config, begin: Callable[[Run], None] = lambda run: None) -> tuple[Run, float]:
+        """A finished run, and how many seconds it took."""
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        run = Run(config, Path(), self.data, device, self.threads, self.precision)
+        begin(run)
+        began = time.perf_counter()
+        for batch in ahead(run.draw, run.step, config.steps, self.workers):
+            run.one_step(batch)
+            if run.step % SAID == 0:
+                speed = run.step / (time.perf_counter() - began)
+                print(f"{config.objective} {run.step}/{config.steps}, {speed:.1f} steps/s", flush=True)
+        return run, time.perf_counter() - began
 
 
-def _second(config: Config, first: Run, steps: int, share: float, heed: bool, changes: Mapping[str, Any],
-            data: Path, threads: int, precision: str) -> tuple[Run, float]:  # fmt: skip
+def _second(config: Config, first: Trained, share: float, heed: bool, changes: Mapping[str, Any],
+            train: Training) -> tuple[Run, float]:  # fmt: skip
     """A transformer on the averaged P-VAE of another run."""
     assert config.transformer is not None
-    network = first.average.module
-    assert isinstance(network, Networks)
-    config = replace(config, vae=first.config.vae, transformer=replace(config.transformer, **changes), steps=steps,
-                     credible=share, heed=heed)  # fmt: skip
+    assert isinstance(first.network, Networks)
+    learnt = first.network.vae.state_dict()
+    config = replace(config, vae=first.config.vae, transformer=replace(config.transformer, **changes),
+                     steps=train.steps, credible=share, heed=heed)  # fmt: skip
 
     def begin(run: Run) -> None:
         for found in (run.network, run.average.module):
             assert isinstance(found, Networks)
-            found.vae.load_state_dict(network.vae.state_dict())
+            found.vae.load_state_dict(learnt)
 
-    return _trained(config, data, threads, precision, begin)
+    return train.run(config, begin)
 
 
 # -- what is measured -----------------------------------------------------------------------------------------
@@ -232,11 +272,6 @@ def _all(valid: Tensor, network: Networks) -> tuple[Tensor, Tensor]:
     ones = torch.ones(*valid.shape, features.J)
     rows = row_confidence(ones, ones[..., 0], valid)
     return rows, (rows[..., :1] > 0).expand(-1, -1, len(network.vae.layout))
-
-
-def _generated(run: Run, data: Path) -> dict[str, Any]:
-    """Text-to-motion on held-out captions, all rows of the cache together weighted by their windows."""
-    return measured(cache_file.load(data), _answers(run))
 
 
 def measured(cache: Cache, generate: judged.Generate, judge: str = "report", most: int = MOTIONS,
@@ -308,6 +343,8 @@ def _clips(channels: Tensor, offsets: Tensor, lengths: Sequence[int], scale: flo
     ]
 
 
-TABLES: Mapping[str, Callable[[Path, int, int, str], list[dict[str, Any]]]] = {
-    "ropar-vae": vaes, "ropar-generation": generation, "ropar-credible": credible,
+TABLES: Mapping[str, Callable[[Path, int, int, str], list[dict[str, Any]]]] = {"ropar-vae": vaes}
+ROWS: Mapping[str, Callable[..., list[dict[str, Any]]]] = {
+    "ropar-generation": generation, "ropar-credible": credible,
 }  # fmt: skip
+"""Tables whose rows can be kept and trained apart: see :mod:`training.kept`."""

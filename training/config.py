@@ -186,6 +186,7 @@ PRESETS: Mapping[str, Config] = {
     "mogents-vq": _VQ,
     "mogents-vq-open": replace(_VQ, family="open", sources=_OPEN, decay=0.05),
     "mogents": _MOGENTS,
+    "mogents-gpu": replace(_MOGENTS, batch=96, steps=10000),
     "mogents-open": replace(
         _MOGENTS, family="open", sources={"cmu": 0.5, "reactidle": 0.1, "kaykit": 0.2, "mesh2motion": 0.2},
         masked=masked.Architecture(dropout=0.2), decay=0.1,
@@ -216,4 +217,4 @@ PRESETS: Mapping[str, Config] = {
 }  # fmt: skip
 """``tiny`` is for tests. ``pose`` has no joint stream (the baseline); ``kaa`` has a thin one and a
 decoder; ``mmdm`` is the same for all three tasks. ``mmdm-gpu`` is as large as a bundle of 30 MB allows,
-in batches that keep a large GPU busy."""
+in batches that keep a large GPU busy; ``mogents-gpu`` has such batches too."""

@@ -255,14 +255,26 @@ def temporal_spatial(valid: Tensor, generator: torch.Generator) -> Tensor:
     return ((hidden[..., None] | some) & here[..., None]).to(valid.device)
 
 
-def replaced(codes: Tensor, chosen: Tensor, vocabulary: int, generator: torch.Generator) -> Tensor:
-    """What the network sees of ``codes (B, N, K)``; see :data:`RANDOM`. Padding (-1) is hidden."""
-    draw, second = torch.rand(2, *codes.shape, generator=generator).to(codes.device)
-    other = torch.randint(vocabulary, codes.shape, generator=generator).to(codes.device)
-    swapped = chosen & (draw < RANDOM)
-    hidden = chosen & ~swapped & (second < HIDDEN)
-    seen = torch.where(swapped, other, codes)
-    return torch.where(hidden | (codes < 0), vocabulary, seen)
+def disturbance(shape: Sequence[int], vocabulary: int, generator: torch.Generator) -> Tensor:
+    """What tokens become that are to be predicted, if they are chosen; see :data:`RANDOM`.
+
+    Returns:
+        ``shape`` int64, on the CPU: a code, ``vocabulary`` where the token is hidden, -1 where it stays.
+    """
+    draw, second = torch.rand(2, *shape, generator=generator)
+    other = torch.randint(vocabulary, tuple(shape), generator=generator)
+    hidden = torch.where(second < HIDDEN, vocabulary, -1)
+    return torch.where(draw < RANDOM, other, hidden)
+
+
+def replaced(codes: Tensor, chosen: Tensor, vocabulary: int, drawn: Tensor) -> Tensor:
+    """What the network sees of ``codes (B, N, K)``. Padding (-1) is hidden.
+
+    Args:
+        chosen: ``(B, N, K)`` bool, what is to be predicted; drawn: of :func:`disturbance`.
+    """
+    seen = torch.where(chosen & (drawn >= 0), drawn, codes)
+    return torch.where(codes < 0, vocabulary, seen)
 
 
 # -- sampling -----------------------------------------------------------------------------------------------

@@ -56,7 +56,8 @@ def test_the_share_that_is_hidden_follows_the_cosine() -> None:
 def test_chosen_tokens_are_hidden_swapped_or_kept() -> None:
     codes = torch.randint(1000, (60, 30, TOKENS))
     chosen = torch.rand(codes.shape) < 0.5
-    seen = m.replaced(codes, chosen, 1000, torch.Generator().manual_seed(1))
+    drawn = m.disturbance(codes.shape, 1000, torch.Generator().manual_seed(1))
+    seen = m.replaced(codes, chosen, 1000, drawn)
     assert torch.equal(seen[~chosen], codes[~chosen])
     hidden = (seen[chosen] == 1000).float().mean()
     same = (seen[chosen] == codes[chosen]).float().mean()

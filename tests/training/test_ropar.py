@@ -18,6 +18,7 @@ from tests.training.material import shrunk, swinging
 from training import ablate_ropar
 from training.config import PRESETS
 from training.dataset import generators
+from training.kept import Kept
 from training.objectives import ropar_vae
 from training.objectives.ropar_windows import Draws, Seen, spoil
 from training.prepare import cache as cache_file
@@ -176,7 +177,14 @@ def test_the_sensitivity_curve_trains_all_on_the_same_spoiled_data(tmp_path: Pat
     path = tmp_path / "cache.npz"
     acted.write(path, validation=True)
     presets = {n: f"{n}-tiny" for n in ("ropar-vae", "ropar", "mogents-vq", "mogents")}
-    rows = ablate_ropar.credible(path, 2, 1, "32", (1.0, 0.6), presets, most=8, size=4)
+    shares = (1.0, 0.6)
+    one = Kept(tmp_path / "kept", ["60 MoGenTS"])
+    assert not ablate_ropar.credible(path, 2, 1, "32", shares, presets, kept=one), "nothing is measured"
+    (apart,) = (tmp_path / "kept").glob("*.pt")
+    before = apart.stat().st_mtime_ns
+    rows = ablate_ropar.credible(path, 2, 1, "32", shares, presets, most=8, size=4, kept=Kept(tmp_path / "kept"))
+    assert apart.stat().st_mtime_ns == before, "what is there is not trained again"
+    assert len(list((tmp_path / "kept").glob("*.pt"))) == len(rows)
     assert [(r["credible_percent"], r["row"]) for r in rows] == [
         (100, "RoPAR"), (100, "MoGenTS"), (60, "RoPAR"), (60, "MoGenTS"), (60, "RoPAR, confidence not heeded"),
     ]  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,10 +28,12 @@ from ..config import Config
 from ..dataset import generators
 from ..prepare.cache import Cache
 from . import mogents_vq
-from .base import Objective, Outcome, Step
+from .base import Objective, Outcome, Rows, Step
 
 SILENT = 0.1
 """Share of the windows that are learnt without their text."""
+LENGTH = 1
+"""Of a step's random streams that of its length."""
 EDITED = {"published": 0.65, "limbs": 0.2, "time": 0.15}
 """Share of each kind of mask."""
 _LIMBS = [[INDEX[j] for j in joints] for joints in PARTS.values()]
@@ -41,6 +44,25 @@ restored = mogents_vq.restored
 def make(config: Config, data: Cache, device: torch.device) -> Fill:
     """See :func:`training.objectives.make`."""
     return Fill(config, data, device)
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A batch as it is drawn on the CPU.
+
+    Attributes:
+        window: true motion, ``B`` rows, in metres.
+        vectors, there: what is said, ``(B, S, 384)`` and which of it is there ``(B, S)``.
+        chosen: tokens to be predicted ``(B, N, 23)``; disturbance: what becomes of them.
+        level: a residual level each, ``(B,)``.
+    """
+
+    window: features.Window
+    vectors: Tensor
+    there: Tensor
+    chosen: Tensor
+    disturbance: Tensor
+    level: Tensor
 
 
 class Fill(Objective):
@@ -74,6 +96,13 @@ class Fill(Objective):
     def calibrate(self) -> None:
         """Nothing: the quantiser was calibrated when it was trained."""
 
+    def draw(self, rows: Rows) -> Drawn:
+        """See :meth:`Objective.draw`. How long a step's stretches are follows from its number too."""
+        rngs = generators(rows.seed, rows.number, size=rows.size)[rows.mine]
+        length = np.random.default_rng((rows.seed, rows.number, LENGTH)).random()
+        long = rows.frames > self.config.frames
+        return self._drawn(self.train, rngs, self.train.length(length, long))
+
     def loss(self, model: Any, step: Step) -> Outcome:
         """See :meth:`Objective.loss`.
 
@@ -82,10 +111,7 @@ class Fill(Objective):
         """
         if not bool(self.network.quantiser.codebooks.books.any()):
             raise ValueError("the quantiser is not trained: start with --from RUN/last.pt of mogents-vq")
-        rngs = generators(step.seed, step.number, size=step.size)[step.mine]
-        long = step.frames > self.config.frames
-        frames = self.train.length(float(torch.rand((), generator=step.noise)), long)
-        terms, seen = self._terms(model, self.network, self.train, rngs, frames, step.precision)
+        terms, seen = self._terms(model, self.network, step.batch, step.precision)
         total = torch.stack(list(terms.values())).sum()
         return Outcome(total, {k: float(v.detach()) for k, v in terms.items()}, seen)
 
@@ -95,27 +121,44 @@ class Fill(Objective):
         assert isinstance(network, MoGenTS)
         out = {}
         for name, silent in (("", 0.0), ("silent_", 1.0)):
-            found = [self._terms(network, network, self.checks, generators(7, n, size=8), n, torch.no_grad, silent)[0]
-                     for n in sorted(self.checks.buckets)]  # fmt: skip
+            batches = [self._drawn(self.checks, generators(7, n, size=8), n, silent)
+                       for n in sorted(self.checks.buckets)]  # fmt: skip
+            found = [self._terms(network, network, batch, torch.no_grad)[0] for batch in batches]
             out |= {f"{name}{k}": float(torch.stack([f[k] for f in found]).mean()) for k in found[0]}
         return out
 
-    def _terms(self, model: Any, network: MoGenTS, source: Stretches, rngs: Sequence[np.random.Generator],
-               frames: int, precision: Any, silent: float = SILENT) -> tuple[dict[str, Tensor], Tensor]:  # fmt: skip
+    def _drawn(self, source: Stretches, rngs: Sequence[np.random.Generator], frames: int,
+               silent: float = SILENT) -> Drawn:  # fmt: skip
+        """Row by row; to a share of them, ``silent``, nothing is said."""
+        window, texts = source.batch(rngs, frames)
+        texts = [None if rng.random() < silent else text for rng, text in zip(rngs, texts, strict=True)]
+        vectors, there = self.sentences.batch(texts)
+        vocabulary, levels = self.network.quantiser.architecture.codes, self.network.quantiser.architecture.levels
+        chosen, changed = [], []
+        for rng, here in zip(rngs, token_frames(window.valid).any(-1), strict=True):
+            generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+            chosen.append(mask(here[None], rng, generator))
+            changed.append(masked.disturbance(chosen[-1].shape, vocabulary, generator))
+        level = [int(rng.integers(1, levels)) if levels > 1 else 1 for rng in rngs]
+        return Drawn(window, vectors, there, torch.cat(chosen), torch.cat(changed), torch.tensor(level))
+
+    def _terms(self, model: Any, network: MoGenTS, drawn: Drawn,
+               precision: Any) -> tuple[dict[str, Tensor], Tensor]:  # fmt: skip
         """Loss of each transformer on one batch, and how many frames it has."""
         # 1. codes of true motion in the frame of its first pose
-        raw, texts = source.batch(rngs, frames)
-        own = mogents_vq.localised(raw.to(self.device))
+        own = mogents_vq.localised(drawn.window.to(self.device))
         channels = features.channels(features.to_matrix(own.rotations), own.root)
         with torch.no_grad(), precision():
             codes = network.quantiser.encode(channels, own.offsets, own.valid)
         valid = token_frames(own.valid).any(-1)
-        # 2. what is said, to some windows nothing
-        texts = [None if rng.random() < silent else text for rng, text in zip(rngs, texts, strict=True)]
-        vectors, there = (v.to(self.device) for v in self.sentences.batch(texts))
+        # 2. what is said, what is hidden
+        vectors, there, chosen, changed, level = (
+            v.to(self.device)
+            for v in (drawn.vectors, drawn.there, drawn.chosen, drawn.disturbance, drawn.level)
+        )
         context = masked.Context(vectors, there[:, None] & valid[..., None])
-        # 3. hide, predict, compare
-        chosen, tokens, level = self._hidden(codes, valid, rngs)
+        tokens = masked.replaced(codes[..., 0], chosen, network.quantiser.architecture.codes, changed)
+        # 3. predict, compare
         with precision():
             first, further = model.predict(tokens, codes, level, valid, context)
         terms = {"first": F.cross_entropy(first[chosen].float(), codes[..., 0][chosen])}
@@ -125,22 +168,6 @@ class Fill(Objective):
             wanted, here = codes[some].gather(-1, at)[..., 0], valid[some]
             terms["residual"] = F.cross_entropy(further[here].float().flatten(0, 1), wanted[here].flatten())
         return terms, own.valid.sum()
-
-    def _hidden(self, codes: Tensor, valid: Tensor,
-                rngs: Sequence[np.random.Generator]) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-        """Which tokens are to be predicted, what is seen of all, and a residual level; drawn row by row."""
-        chosen, tokens = [], []
-        for rng, row, here in zip(rngs, codes[..., 0].cpu(), valid.cpu(), strict=True):
-            generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-            hidden = mask(here[None], rng, generator)
-            chosen.append(hidden)
-            tokens.append(
-                masked.replaced(row[None], hidden, self.network.quantiser.architecture.codes, generator)
-            )
-        levels = codes.shape[-1]
-        level = [int(rng.integers(1, levels)) if levels > 1 else 1 for rng in rngs]
-        return (torch.cat(chosen).to(self.device), torch.cat(tokens).to(self.device),
-                torch.tensor(level, device=self.device))  # fmt: skip
 
 
 def mask(valid: Tensor, rng: np.random.Generator, generator: torch.Generator) -> Tensor:

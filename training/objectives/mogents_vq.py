@@ -18,7 +18,7 @@ from .. import losses
 from ..config import Config
 from ..dataset import Windows, generators
 from ..prepare.cache import Cache
-from .base import Objective, Outcome, Step
+from .base import Objective, Outcome, Rows, Step
 
 CALIBRATION = 2**31
 """In the place of a step: the random streams of :meth:`Quantise.calibrate`."""
@@ -79,19 +79,21 @@ class Quantise(Objective):
             rows.append(quantiser.describe(truth.channels, x.offsets)[x.valid])
         self.network.quantiser.calibrate(torch.cat(rows))
 
-    def windows(self, source: Windows, rngs: Sequence[np.random.Generator], frames: int,
-                jitter: Tensor | None = None) -> tuple[features.Inputs, losses.Target]:  # fmt: skip
+    def draw(self, rows: Rows) -> features.Window:
+        """See :meth:`Objective.draw`: true windows, in metres."""
+        return self.train.batch(generators(rows.seed, rows.number, size=rows.size)[rows.mine], rows.frames)[0]
+
+    def windows(self, source: Windows, rngs: Sequence[np.random.Generator],
+                frames: int) -> tuple[features.Inputs, losses.Target]:  # fmt: skip
         """A batch in its own frame: the first frame stands at x = z = 0 and faces +Z."""
-        raw, _ = (w.to(self.device) for w in source.batch(rngs, frames))
-        return whole(raw, jitter)
+        return whole(source.batch(rngs, frames)[0].to(self.device))
 
     def loss(self, model: Any, step: Step) -> Outcome:
         """See :meth:`Objective.loss`."""
         # half of the windows face anywhere: in the middle of a long motion a character has turned
         turned = torch.rand(step.size, generator=step.noise) < 0.5
         jitter = (2 * torch.rand(step.size, generator=step.noise) - 1) * torch.pi * turned
-        rngs = generators(step.seed, step.number, size=step.size)[step.mine]
-        x, truth = self.windows(self.train, rngs, step.frames, step.here(jitter))
+        x, truth = whole(step.batch.to(self.device), step.here(jitter))
         with step.precision():
             out, codes, commitment = model(truth.channels, x.offsets, x.valid)
         terms = {**errors(out.float(), x, truth), "commitment": commitment.float()}
