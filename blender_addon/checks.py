@@ -24,7 +24,7 @@ def running(obj: bpy.types.Object | None) -> jobs.Job | None:
 
 
 def why_no_run(context: bpy.types.Context, task: str = plans.INBETWEEN) -> str:
-    """Why a task's button cannot be pressed; "" if it can."""
+    """Why a task cannot be started on what is selected, whatever is asked for besides; "" if it can."""
     obj = active_armature(context)
     if obj is None:
         return "Select an armature"
@@ -51,7 +51,18 @@ def why_no_run(context: bpy.types.Context, task: str = plans.INBETWEEN) -> str:
     settings = properties.settings(context.scene)
     if needs_selection(settings, task) and not selection.selected_bones(obj):
         return "No bone is selected: select what is asked for in Pose Mode"
-    return session.why_not(task, settings.system or "auto", settings.bundle) if session else ""
+    return ""
+
+
+def why_unable(settings: Any, task: str) -> str:
+    """Why nothing installed does a task with the system and bundle of ``settings``; "" where something does.
+
+    Apart from :func:`why_no_run`, because an operator's arguments may name others than the panel shows.
+    """
+    session = jobs.current()
+    if session is None or task == plans.INBETWEEN:
+        return ""
+    return session.why_not(task, settings.system or "auto", settings.bundle)
 
 
 def needs_selection(settings: Any, task: str) -> bool:

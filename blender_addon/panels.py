@@ -57,8 +57,10 @@ class LIMBER_PT_main(bpy.types.Panel):
         if job is None:
             row = layout.row()
             row.scale_y = 1.5
+            unable = checks.why_unable(properties.settings(context.scene), task)
+            row.enabled = not unable  # the operator itself may be called with another bundle
             row.operator(OPERATORS[task], icon=ICONS[task])  # type: ignore[arg-type]
-            reason = checks.why_no_run(context, task)
+            reason = checks.why_no_run(context, task) or unable
             if reason and obj is not None and not properties.under_review(obj):
                 wrapped(layout, reason, width, "INFO")
         else:

@@ -59,6 +59,8 @@ class _Task(RunArguments):
         assert obj is not None
         try:
             settings = self.settings(obj, context.scene)
+            if unable := checks.why_unable(settings, self.task):
+                raise LimberError(unable)
             plan = plans.from_settings(obj, context.scene, settings, self.task)
         except LimberError as error:
             return report(self, error)  # type: ignore[arg-type]

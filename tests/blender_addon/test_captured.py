@@ -354,6 +354,17 @@ def test_weights_that_cannot_are_named(addon: None) -> None:
     assert "No installed bundle can Follow" in session.why_not("follow", "auto", "open")
 
 
+def test_an_operator_is_judged_by_its_own_bundle(able_session: Session, person: Any) -> None:
+    bpy.context.scene.limber.bundle = "open"
+    able_session.models = [{"name": "open", "default": True, "systems": {"pose": ["inbetween"]}},
+                           {"name": "tiny", "default": False, "systems": {"mmdm": ["refine"]}}]  # fmt: skip
+    with pytest.raises(RuntimeError, match="Bundle open cannot Refine; tiny can"):
+        bpy.ops.limber.refine()
+    assert bpy.ops.limber.refine(start=20, end=30, bundle="tiny") == {"FINISHED"}
+    assert plans.read_provenance(person.animation_data.action)["bundle"] == "tiny"
+    assert bpy.context.scene.limber.bundle == "open"
+
+
 @pytest.mark.parametrize(("task", "change", "says"), [
     ("complete", {"start": 100, "end": 130}, "no key from 100 to 130"),
     ("complete", {"missing": "GAPS", "start": 1, "end": 60}, "no captured bone is without a key"),
