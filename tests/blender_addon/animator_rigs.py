@@ -37,31 +37,14 @@ from hypothesis.stateful import (
 
 import blender_addon
 from blender_addon import demo_rig, jobs, keyframes, plans, process, results
-from blender_addon.motion.skeleton import CANONICAL
 from tests.blender_addon import armatures
-from tests.blender_addon.characters import make_person
+from tests.blender_addon.characters import make_person, rename
 from tests.blender_addon.leftovers import snapshot
 from tests.blender_addon.running import alive, pump_until
 
-SIDES = {"hip": ("UpLeg", "thigh"), "knee": ("Leg", "calf"), "ankle": ("Foot", "foot"), "foot": ("ToeBase", "ball"),
-         "collar": ("Shoulder", "clavicle"), "shoulder": ("Arm", "upperarm"), "elbow": ("ForeArm", "lowerarm"),
-         "wrist": ("Hand", "hand")}  # fmt: skip
-MIDDLE = {"pelvis": ("Hips", "pelvis"), "spine1": ("Spine", "spine_01"), "spine2": ("Spine1", "spine_02"),
-          "spine3": ("Spine2", "spine_03"), "neck": ("Neck", "neck_01"), "head": ("Head", "head")}  # fmt: skip
 RIGS = ("mixamo", "unreal", "rigify", "ue_male.glb")
 FRAMES = st.integers(1, 40)
 FEW = st.integers(0, 9)
-
-
-def renamed(joint: str, rig: str) -> str:
-    """What Mixamo or the Unreal mannequin call one of SMPL's joints."""
-    column = ("mixamo", "unreal").index(rig)
-    if joint in MIDDLE:
-        name = MIDDLE[joint][column]
-    else:
-        side, _, part = joint.partition("_")
-        name = (f"{side.title()}{SIDES[part][0]}", f"{SIDES[part][1]}_{side[0]}")[column]
-    return f"mixamorig:{name}" if rig == "mixamo" else name
 
 
 def make_rig(rig: str, path: Path) -> None:
@@ -81,8 +64,7 @@ def make_rig(rig: str, path: Path) -> None:
     else:
         bpy.ops.wm.read_factory_settings(use_empty=True)
         obj = make_person()
-        for joint in CANONICAL.names:
-            obj.data.bones[joint].name = renamed(joint, rig)
+        rename(obj, rig)
     data = obj.animation_data or obj.animation_data_create()
     data.action = bpy.data.actions.new("Walk")
     for n, frame in enumerate((1, 12, 24)):

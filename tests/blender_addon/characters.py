@@ -16,6 +16,12 @@ from blender_addon.motion.skeleton import CANONICAL, JOINTS
 KEYED = ("pelvis", "spine1", "left_shoulder", "right_shoulder", "left_elbow", "left_hip", "right_hip", "left_knee",
          "right_knee", "head")  # fmt: skip
 
+SIDES = {"hip": ("UpLeg", "thigh"), "knee": ("Leg", "calf"), "ankle": ("Foot", "foot"), "foot": ("ToeBase", "ball"),
+         "collar": ("Shoulder", "clavicle"), "shoulder": ("Arm", "upperarm"), "elbow": ("ForeArm", "lowerarm"),
+         "wrist": ("Hand", "hand")}  # fmt: skip
+MIDDLE = {"pelvis": ("Hips", "pelvis"), "spine1": ("Spine", "spine_01"), "spine2": ("Spine1", "spine_02"),
+          "spine3": ("Spine2", "spine_03"), "neck": ("Neck", "neck_01"), "head": ("Head", "head")}  # fmt: skip
+
 
 def make_person(name: str = "Person") -> Any:
     """An armature with SMPL's 22 bones, in Blender's axes, standing at the origin; active and selected."""
@@ -39,6 +45,23 @@ def make_person(name: str = "Person") -> Any:
             bone.parent = data.edit_bones[CANONICAL.names[parent]]
     bpy.ops.object.mode_set(mode="OBJECT")
     return obj
+
+
+def renamed(joint: str, rig: str) -> str:
+    """What Mixamo or the Unreal mannequin call one of SMPL's joints."""
+    column = ("mixamo", "unreal").index(rig)
+    if joint in MIDDLE:
+        name = MIDDLE[joint][column]
+    else:
+        side, _, part = joint.partition("_")
+        name = (f"{side.title()}{SIDES[part][0]}", f"{SIDES[part][1]}_{side[0]}")[column]
+    return f"mixamorig:{name}" if rig == "mixamo" else name
+
+
+def rename(obj: Any, rig: str) -> None:
+    """Give a person's bones the names that ``rig`` has for them."""
+    for joint in CANONICAL.names:
+        obj.data.bones[joint].name = renamed(joint, rig)
 
 
 def key_poses(obj: Any, frames: tuple[int, ...] = (1, 15, 30), action: str = "Walk") -> Any:
