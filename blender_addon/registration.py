@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 
 from . import (
@@ -40,6 +42,7 @@ def register() -> None:
     done = []
     try:
         for cls in CLASSES:
+            _describe(cls)
             bpy.utils.register_class(cls)
             done.append(cls)
     except (RuntimeError, ValueError):  # half an add-on would hide what is wrong behind the next error
@@ -54,6 +57,13 @@ def register() -> None:
     pin_drawing.register()
     menus.register()
     keymaps.register()
+
+
+def _describe(cls: Any) -> None:
+    """The docstring is the description, on one line in every Python: as Blender takes it, a long one could not
+    be looked up in a translation."""
+    if issubclass(cls, (bpy.types.Operator, bpy.types.Panel, bpy.types.Menu)) and cls.__doc__:
+        cls.bl_description = " ".join(cls.__doc__.split())
 
 
 def unregister() -> None:
