@@ -7,6 +7,7 @@ from typing import Any
 import bpy
 
 from . import follow_properties, properties
+from .translations import say
 
 ICONS = {follow_properties.OBJECT: "EMPTY_DATA", follow_properties.POINT: "PIVOT_CURSOR",
          follow_properties.PRESENT: "ARMATURE_DATA"}  # fmt: skip
@@ -26,7 +27,7 @@ class LIMBER_UL_pins(bpy.types.UIList):
         name.prop(item, "name", text="", emboss=False, icon=ICONS[item.source])  # type: ignore[arg-type]
         span = name.row()
         span.alignment = "RIGHT"
-        span.label(text=frames_text(item.start, item.end))
+        span.label(text=frames_text(item.start, item.end), translate=False)
         row.prop(item, "hard", text="", icon="PINNED" if item.hard else "UNPINNED", emboss=False)
 
 
@@ -45,7 +46,7 @@ class LIMBER_UL_waypoints(bpy.types.UIList):
 
 def frames_text(start: int, end: int) -> str:
     """``43`` or ``10 to 43``."""
-    return str(start) if start == end else f"{start} to {end}"
+    return str(start) if start == end else say("{start} to {end}", start=start, end=end)
 
 
 def draw(column: bpy.types.UILayout, obj: bpy.types.Object | None, scene: bpy.types.Scene) -> None:
@@ -69,7 +70,7 @@ def draw(column: bpy.types.UILayout, obj: bpy.types.Object | None, scene: bpy.ty
 def _part(column: bpy.types.UILayout, name: str, text: str, count: int, icon: str) -> Any:
     """Header and body of a part that folds up; no body while it is folded."""
     header, body = column.panel(f"limber_follow_{name}", default_closed=name == "waypoints")
-    header.label(text=f"{text} ({count})" if count else text, icon=icon)  # type: ignore[arg-type]
+    header.label(text=f"{text} ({count})" if count else text, icon=icon, translate=False)  # type: ignore[arg-type]
     if body is not None:
         body.use_property_split, body.use_property_decorate = True, False
     return header, body
@@ -77,7 +78,7 @@ def _part(column: bpy.types.UILayout, name: str, text: str, count: int, icon: st
 
 def draw_pins(column: bpy.types.UILayout, kept: Any, obj: Any) -> None:
     """The list, the buttons that add to it, and the chosen pin."""
-    header, body = _part(column, "pins", "Pins", len(kept.pins), "PINNED")
+    header, body = _part(column, "pins", say("Pins"), len(kept.pins), "PINNED")
     header.prop(kept, "show", text="", icon="HIDE_OFF" if kept.show else "HIDE_ON", emboss=False)
     if body is None:
         return
@@ -118,7 +119,7 @@ def draw_pin(body: bpy.types.UILayout, pin: Any, obj: Any) -> None:
 
 def draw_path(column: bpy.types.UILayout, kept: Any) -> None:
     """The curve, its pace and its heading."""
-    _, body = _part(column, "path", "Path", int(kept.path is not None), "CURVE_PATH")
+    _, body = _part(column, "path", say("Path"), int(kept.path is not None), "CURVE_PATH")
     if body is None:
         return
     row = body.row(align=True)
@@ -139,7 +140,7 @@ def draw_path(column: bpy.types.UILayout, kept: Any) -> None:
 
 def draw_waypoints(column: bpy.types.UILayout, kept: Any) -> None:
     """The list and its buttons."""
-    header, body = _part(column, "waypoints", "Waypoints", len(kept.waypoints), "EMPTY_AXIS")
+    header, body = _part(column, "waypoints", say("Waypoints"), len(kept.waypoints), "EMPTY_AXIS")
     row = header.row(align=True)
     row.operator("limber.waypoint_add", text="", icon="ADD")
     row.operator("limber.waypoint_remove", text="", icon="REMOVE")

@@ -347,7 +347,9 @@ def _pin_lines(pin: Mapping[str, Any]) -> list[str]:
     said = [f"{name}: the key at frame {frame} holds it {length(far)} away" for frame, far in _worst(held)]
     said += [f"{name}: cannot be reached at frame {frame} by {length(far)}" for frame, far in shown]
     left = pin["misses"] - len(shown)
-    return said if left <= 0 else [*said, f"{name}: nor at {left} more frame{'s' if left > 1 else ''}"]
+    if left <= 0:
+        return said
+    return [*said, f"{name}: nor at {left} more frames" if left > 1 else f"{name}: nor at one more frame"]
 
 
 def _worst(missed: Sequence[Any]) -> Sequence[Any]:

@@ -9,6 +9,7 @@ import bpy
 
 from . import checks, follow_panel, jobs, mapping, plans, process, properties, review, selection
 from .motion.errors import BackendError, InvalidRequestError, LimberError
+from .translations import say, shown
 
 CATEGORY = "Limber"
 PHASES = {
@@ -73,15 +74,16 @@ class LIMBER_PT_main(bpy.types.Panel):
 
 
 def wrapped(layout: bpy.types.UILayout, text: str, width: int, icon: str = "NONE", alert: bool = False) -> None:
-    """A label over as many lines as the sidebar's width needs; Blender cuts long ones off."""
+    """A label in the person's language, over as many lines as the sidebar's width needs; Blender cuts long ones off."""
     scale = bpy.context.preferences.system.ui_scale
     used = 60 if icon == "NONE" else 82
     characters = max(16, int((width / scale - used) / 6.2))
     column = layout.column(align=True)
     column.alert = alert
     column.scale_y = 0.8
-    for n, line in enumerate(textwrap.wrap(text, characters) or [""]):
-        column.label(text=line, icon=icon if n == 0 else ("BLANK1" if icon != "NONE" else "NONE"))  # type: ignore[arg-type]
+    for n, line in enumerate(textwrap.wrap(shown(text), characters) or [""]):
+        first: Any = icon if n == 0 else ("BLANK1" if icon != "NONE" else "NONE")
+        column.label(text=line, icon=first, translate=False)
 
 
 def draw_character(
@@ -92,7 +94,7 @@ def draw_character(
         layout.label(text="Select an armature", icon="ARMATURE_DATA")
         return
     box = layout.box()
-    box.label(text=obj.name, icon="ARMATURE_DATA")
+    box.label(text=obj.name, icon="ARMATURE_DATA", translate=False)
     character = session.characters.get(obj)
     if not session.characters.sure(obj):
         session.characters.want(obj)
@@ -105,9 +107,9 @@ def draw_character(
         return
     wrapped(box, mapping.headline(character), width, "QUESTION" if character.missing else "CHECKMARK")
     if character.missing:
-        names = [name.replace("_", " ") for name in character.missing]
-        more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-        wrapped(box, f"Without a bone: {', '.join(names[:NAMES_SHOWN])}{more}", width)
+        names = [say(name.replace("_", " ")) for name in character.missing]
+        more = say(" and {count} more", count=len(names) - NAMES_SHOWN) if len(names) > NAMES_SHOWN else ""
+        wrapped(box, say("Without a bone: {names}{more}", names=", ".join(names[:NAMES_SHOWN]), more=more), width)
 
 
 def draw_settings(layout: bpy.types.UILayout, obj: bpy.types.Object | None, context: bpy.types.Context) -> None:
@@ -128,10 +130,11 @@ def draw_settings(layout: bpy.types.UILayout, obj: bpy.types.Object | None, cont
             if scene.use_preview_range
             else (scene.frame_start, scene.frame_end)
         )
-        which = "Preview range" if scene.use_preview_range else "Scene range"
+        which = say("Preview range: {start} to {end}" if scene.use_preview_range else "Scene range: {start} to {end}",
+                    start=start, end=end)  # fmt: skip
         row = column.row()
         row.alignment = "RIGHT"
-        row.label(text=f"{which}: {start} to {end}")
+        row.label(text=which, translate=False)
     if settings.task == plans.INBETWEEN:
         column.row().prop(settings, "keep", expand=True)
     elif settings.task == plans.GENERATE:
@@ -161,7 +164,7 @@ def draw_scope(column: bpy.types.UILayout, obj: bpy.types.Object | None, setting
     if obj is not None and checks.needs_selection(settings, settings.task):
         row = column.row()
         row.alignment = "RIGHT"
-        row.label(text=selection_text(selection.selected_bones(obj)))
+        row.label(text=selection_text(selection.selected_bones(obj)), translate=False)
     if complete and settings.missing == "GAPS":
         column.prop(settings, "gap")
     if settings.task == plans.REFINE:
@@ -172,8 +175,8 @@ def draw_scope(column: bpy.types.UILayout, obj: bpy.types.Object | None, setting
 def selection_text(names: tuple[str, ...]) -> str:
     """``hand.L and 2 more``."""
     if not names:
-        return "No bone selected"
-    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+        return say("No bone selected")
+    return names[0] + (say(" and {count} more", count=len(names) - 1) if len(names) > 1 else "")
 
 
 def draw_progress(layout: bpy.types.UILayout, job: jobs.Job, width: int) -> None:
@@ -186,11 +189,11 @@ def draw_progress(layout: bpy.types.UILayout, job: jobs.Job, width: int) -> None
 
 def progress_text(job: jobs.Job) -> str:
     """``Filling the motion 3/10, 4 s left``."""
-    text = PHASES.get(job.phase, job.phase.title())
+    text = say(PHASES.get(job.phase, job.phase.title()))
     if job.phase == jobs.RUNNING and job.total:
         text += f" {job.step}/{job.total}"
         if job.eta is not None:
-            text += f", {max(job.eta, 0):.0f} s left"
+            text += say(", {seconds} s left", seconds=f"{max(job.eta, 0):.0f}")
     return text
 
 
@@ -224,32 +227,32 @@ def draw_review(layout: bpy.types.UILayout, obj: bpy.types.Object | None, width:
     state = properties.review(obj)
     box = layout.box()
     total = review.count(obj)
-    shown = state.results[min(state.current, len(state.results) - 1)]
-    if shown.action is not None:
-        place = f" ({state.current + 1} of {total})" if total > 1 else ""
-        box.label(text=f"{shown.action.name}{place}", icon="ACTION")
+    result = state.results[min(state.current, len(state.results) - 1)]
+    if result.action is not None:
+        place = say(" ({number} of {total})", number=state.current + 1, total=total) if total > 1 else ""
+        box.label(text=f"{result.action.name}{place}", icon="ACTION", translate=False)
     row = box.row(align=True)
     row.scale_y = 1.2
     row.operator("limber.accept", icon="CHECKMARK")
     row.operator("limber.discard", icon="TRASH")
     box.operator("limber.next_variation", icon="FORWARD")
     if total > 1:
-        box.prop(shown, "keep")
-    exact = shown.key_change == 0
-    line = f"Largest change to any key: {shown.key_change:g}"
+        box.prop(result, "keep")
+    exact = result.key_change == 0
+    line = say("Largest change to any key: {change}", change=f"{result.key_change:g}")
     wrapped(box, line, width, "CHECKMARK" if exact else "ERROR", not exact)
     column = box.column(align=True)
-    for line in shown.comparison.splitlines():
+    for line in result.comparison.splitlines():
         wrapped(column, line, width, "BLANK1")
-    for line in shown.followed.splitlines():
+    for line in result.followed.splitlines():
         wrapped(column, line, width, "ERROR" if "cannot be reached" in line else "PINNED")
-    if shown.remark:
-        wrapped(box, shown.remark, width, "INFO")
+    if result.remark:
+        wrapped(box, result.remark, width, "INFO")
     column = box.column(align=True)
-    if shown.made_by:
-        wrapped(column, shown.made_by, width)
-    if shown.licence:
-        wrapped(column, shown.licence, width)
+    if result.made_by:
+        wrapped(column, result.made_by, width)
+    if result.licence:
+        wrapped(column, result.licence, width)
 
 
 def draw_backend(layout: bpy.types.UILayout, session: jobs.Session, model: str, width: int) -> None:

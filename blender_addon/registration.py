@@ -19,6 +19,7 @@ from . import (
     preferences,
     properties,
     retarget_panel,
+    translations,
 )
 from .operators import retarget
 from .setup import operators as setup_operators
@@ -49,6 +50,7 @@ def register() -> None:
         for cls in reversed(done):
             bpy.utils.unregister_class(cls)
         raise
+    translations.register()
     properties.register()
     follow_properties.register()
     retarget.register()
@@ -77,5 +79,6 @@ def unregister() -> None:
     retarget.unregister()
     follow_properties.unregister()
     properties.unregister()
+    translations.unregister()
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

@@ -11,6 +11,7 @@ from . import checks, retargeting
 from .motion.bone_maps import ROLES, BoneMap
 from .operators import retarget
 from .panels import CATEGORY, wrapped
+from .translations import say, shown
 
 SHOWN = 5
 """Clips that failed, of which the panel tells; the others are counted."""
@@ -44,7 +45,7 @@ class LIMBER_PT_retarget(bpy.types.Panel):
         column.prop(chosen, "in_place")
         run = retargeting.latest()
         if run is not None and run.state == retargeting.RUNNING:
-            layout.progress(factor=run.share, type="BAR", text=run.text)
+            layout.progress(factor=run.share, type="BAR", text=shown(run.text))
             layout.operator("limber.retarget_cancel", icon="X")
             return
         row = layout.row()
@@ -62,7 +63,7 @@ def draw_outcome(layout: bpy.types.UILayout, run: retargeting.Retargeting, width
     if run.state == retargeting.FAILED:
         wrapped(layout, run.problem, width, "ERROR")
         return
-    said = run.summary() + (", cancelled" if run.state == retargeting.CANCELLED else "")
+    said = shown(run.summary()) + (say(", cancelled") if run.state == retargeting.CANCELLED else "")
     wrapped(layout, said, width, "CHECKMARK" if run.state == retargeting.DONE else "INFO")
     for text in run.failed[:SHOWN]:
         wrapped(layout, text, width, "ERROR")
@@ -71,8 +72,9 @@ def draw_outcome(layout: bpy.types.UILayout, run: retargeting.Retargeting, width
 def surety(bone_map: BoneMap) -> str:
     """Which family of names a map is of, and how sure it is where it is least so."""
     least = min(bone_map.confidence.values(), default=1.0)
-    sure = f"{least:.0%} sure" if least > 0.995 else f"each at least {least:.0%} sure"
-    return f"{bone_map.preset}, {len(bone_map.bones)} of {len(ROLES)} roles, {sure}"
+    sure = say("{share} sure" if least > 0.995 else "each at least {share} sure", share=f"{least:.0%}")
+    counted = say("{count} of {total} roles", count=len(bone_map.bones), total=len(ROLES))
+    return f"{bone_map.preset}, {counted}, {sure}"
 
 
 class LIMBER_PT_retarget_bones(bpy.types.Panel):
@@ -98,11 +100,11 @@ class LIMBER_PT_retarget_bones(bpy.types.Panel):
         }
         for side, bone_map in found.items():
             if bone_map is not None:
-                wrapped(layout, f"{side.title()}: {surety(bone_map)}", width, "ARMATURE_DATA")
+                wrapped(layout, f"{say(side.title())}: {surety(bone_map)}", width, "ARMATURE_DATA")
         column = layout.column(align=True)
         for role in ROLES:
             row = column.row(align=True)
-            row.label(text=role.replace("_", " ").title())
+            row.label(text=say(role.replace("_", " ")).title(), translate=False)
             for side, bone_map in found.items():
                 if bone_map is None:
                     continue
@@ -110,9 +112,9 @@ class LIMBER_PT_retarget_bones(bpy.types.Panel):
                 doubtful = bool(names) and bone_map.confidence[role] < 0.6
                 cell = row.row(align=True)
                 cell.alert = doubtful
-                text = "none" if not names else names[0] + (f" +{len(names) - 1}" if len(names) > 1 else "")
+                text = say("none") if not names else names[0] + (f" +{len(names) - 1}" if len(names) > 1 else "")
                 change = cell.operator(
-                    "limber.retarget_bone", text=text, icon="ERROR" if doubtful else "NONE"
+                    "limber.retarget_bone", text=text, icon="ERROR" if doubtful else "NONE", translate=False
                 )
                 change.side, change.role = side, role  # type: ignore[attr-defined]
                 change.bone = names[0] if names else ""  # type: ignore[attr-defined]

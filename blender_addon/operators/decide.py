@@ -6,6 +6,7 @@ No postponed annotations here: Blender reads the properties from them.
 import bpy
 
 from .. import checks, review
+from ..translations import shown
 
 
 def chosen(context: bpy.types.Context) -> bpy.types.Object:
@@ -25,7 +26,7 @@ class _Decision:
         """Says why not."""
         reason = checks.why_no_decision(context)
         if reason:
-            cls.poll_message_set(reason)  # type: ignore[attr-defined]
+            cls.poll_message_set(shown(reason))  # type: ignore[attr-defined]
         return not reason
 
 
@@ -67,7 +68,7 @@ class LIMBER_OT_next_variation(_Decision, bpy.types.Operator):
         if not super().poll(context):
             return False
         if review.count(checks.active_armature(context)) < 2:
-            cls.poll_message_set("There is one result. Set Variations above 1 before the run")
+            cls.poll_message_set(shown("There is one result. Set Variations above 1 before the run"))
             return False
         return True
 

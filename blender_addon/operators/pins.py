@@ -12,6 +12,7 @@ from .. import armature_io, checks, follow_properties, jobs, paths, pins, plans,
 from ..motion import controls
 from ..motion.bone_maps import BoneMap
 from ..motion.errors import InvalidRequestError, LimberError
+from ..translations import shown
 from .run import report
 
 EMPTY_SIZE = 0.08
@@ -108,7 +109,7 @@ class _Adds:
         """Says why not."""
         reason = why_not(context)
         if reason:
-            cls.poll_message_set(reason)  # type: ignore[attr-defined]
+            cls.poll_message_set(shown(reason))  # type: ignore[attr-defined]
         return not reason
 
     def execute(self, context: bpy.types.Context) -> set[str]:

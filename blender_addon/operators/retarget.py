@@ -15,6 +15,7 @@ from ..batch.plan import Options
 from ..motion import bone_maps
 from ..motion.bone_maps import ROLES, BoneMap
 from ..motion.errors import InvalidRequestError, LimberError
+from ..translations import say, shown
 from .run import report
 
 WHAT = (
@@ -106,7 +107,7 @@ def why_not(context: bpy.types.Context) -> str:
         return "Source and target are the same armature"
     data = chosen.source.animation_data
     if data is None or (data.action is None if chosen.what == "ACTION" else not len(data.nla_tracks)):
-        return f"The source has no {'Action' if chosen.what == 'ACTION' else 'NLA tracks'}"
+        return "The source has no Action" if chosen.what == "ACTION" else "The source has no NLA tracks"
     return ""
 
 
@@ -127,7 +128,7 @@ class LIMBER_OT_retarget(bpy.types.Operator):
         """Says why not."""
         reason = why_not(context)
         if reason:
-            cls.poll_message_set(reason)
+            cls.poll_message_set(shown(reason))
         return not reason
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -139,11 +140,11 @@ class LIMBER_OT_retarget(bpy.types.Operator):
         if run.state == retargeting.RUNNING:
             return {"FINISHED"}
         for text in run.failed if run.made else ():
-            self.report({"WARNING"}, text)
+            self.report({"WARNING"}, shown(text))
         if run.state != retargeting.DONE:
-            self.report({"ERROR"}, run.problem)
+            self.report({"ERROR"}, shown(run.problem))
             return {"CANCELLED"}
-        self.report({"INFO"}, run.summary())
+        self.report({"INFO"}, shown(run.summary()))
         return {"FINISHED"}
 
 
@@ -230,7 +231,7 @@ class LIMBER_OT_retarget_bone(_Side, bpy.types.Operator):
         """A search among the armature's bones."""
         obj = armature_of(context, self.side)
         if obj is not None and self.layout is not None:
-            self.layout.prop_search(self, "bone", obj.data, "bones", text=self.role.replace("_", " ").title())
+            self.layout.prop_search(self, "bone", obj.data, "bones", text=say(self.role.replace("_", " ")).title())
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Keep it."""

@@ -9,6 +9,7 @@ import bpy
 
 from .. import checks, jobs, plans, review
 from ..motion.errors import LimberError
+from ..translations import shown
 from .arguments import RunArguments
 
 SEEDS = 2**31 - 1
@@ -17,7 +18,7 @@ SEEDS = 2**31 - 1
 
 def report(operator: bpy.types.Operator, error: LimberError) -> set[str]:
     """Tell the person; from Python the same becomes a RuntimeError."""
-    operator.report({"ERROR"}, str(error))
+    operator.report({"ERROR"}, shown(str(error)))
     return {"CANCELLED"}
 
 
@@ -50,7 +51,7 @@ class _Task(RunArguments):
         """Says why not."""
         reason = checks.why_no_run(context, cls.task)
         if reason:
-            cls.poll_message_set(reason)  # type: ignore[attr-defined]
+            cls.poll_message_set(shown(reason))  # type: ignore[attr-defined]
         return not reason
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -143,7 +144,7 @@ class LIMBER_OT_make_again(bpy.types.Operator):
         """Says why not."""
         reason = checks.why_not_again(context)
         if reason:
-            cls.poll_message_set(reason)
+            cls.poll_message_set(shown(reason))
         return not reason
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -175,7 +176,7 @@ class LIMBER_OT_cancel(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only while something runs."""
         if checks.running(checks.active_armature(context)) is None:
-            cls.poll_message_set("Nothing is running on this armature")
+            cls.poll_message_set(shown("Nothing is running on this armature"))
             return False
         return True
 

@@ -8,6 +8,7 @@ from typing import Any
 import bpy
 
 from .. import jobs, keymaps, preferences, process
+from ..translations import say, shown
 from . import bundles, operators
 from .work import Look, Work, gigabytes
 
@@ -27,11 +28,12 @@ def draw(layout: bpy.types.UILayout, settings: Any) -> None:
 
 
 def lines(layout: bpy.types.UILayout, text: str, icon: str = "NONE", alert: bool = False) -> None:
-    """A label over as many lines as it needs."""
+    """A label in the person's language, over as many lines as it needs."""
     column = layout.column(align=True)
     column.alert = alert
-    for n, line in enumerate(textwrap.wrap(text, WIDTH) or [""]):
-        column.label(text=line, icon=icon if n == 0 else ("BLANK1" if icon != "NONE" else "NONE"))  # type: ignore[arg-type]
+    for n, line in enumerate(textwrap.wrap(shown(text), WIDTH) or [""]):
+        first: Any = icon if n == 0 else ("BLANK1" if icon != "NONE" else "NONE")
+        column.label(text=line, icon=first, translate=False)
 
 
 def draw_python(box: bpy.types.UILayout, settings: Any) -> None:
@@ -71,7 +73,7 @@ def draw_work(box: bpy.types.UILayout, work: Work | None) -> None:
     if work is None:
         return
     if not work.over:
-        box.progress(factor=work.fraction, type="BAR", text=work.doing)
+        box.progress(factor=work.fraction, type="BAR", text=shown(work.doing))
         box.operator("limber.cancel_set_up", icon="CANCEL")
         return
     if work.problem:
@@ -80,12 +82,14 @@ def draw_work(box: bpy.types.UILayout, work: Work | None) -> None:
         lines(box, "Cancelled. What was downloaded is kept: press Set Up to go on", "INFO")
     elif isinstance(work, Look):
         facts = work.facts
-        lines(box, f"With {facts['python']}, list {facts['list']}: {gigabytes(facts['to download'])} to download, "
-              f"{gigabytes(facts['unpacked'])} on the disk", "INFO")  # fmt: skip
+        lines(box, say("With {python}, list {name}: {load} to download, {size} on the disk", python=facts["python"],
+                       name=facts["list"], load=gigabytes(facts["to download"]), size=gigabytes(facts["unpacked"])),
+              "INFO")  # fmt: skip
         box.operator("limber.set_up", text="Install", icon="IMPORT").confirmed = True
     elif "job_seconds" in work.facts:
-        lines(box, f"It works: the backend started in {work.facts['start_seconds']:.0f} s and filled a first motion in "
-              f"{work.facts['job_seconds']:.1f} s", "CHECKMARK")  # fmt: skip
+        lines(box, say("It works: the backend started in {start} s and filled a first motion in {job} s",
+                       start=f"{work.facts['start_seconds']:.0f}", job=f"{work.facts['job_seconds']:.1f}"),
+              "CHECKMARK")  # fmt: skip
     else:
         lines(box, work.doing, "CHECKMARK")
     if isinstance(work, operators.Doctor):
@@ -109,7 +113,7 @@ def draw_backend(box: bpy.types.UILayout, settings: Any) -> None:
     if session is None:
         return
     row = box.row()
-    row.label(text=session.backend_line(), icon="INFO")
+    row.label(text=shown(session.backend_line()), icon="INFO", translate=False)
     stopped = session.backend_state == process.STOPPED
     row.operator("limber.restart_backend", text="Start Backend" if stopped else "Restart Backend")
 
@@ -123,11 +127,11 @@ def draw_models(box: bpy.types.UILayout) -> None:
     models = [model for model in session.models if model["name"]] if session else []
     own = bundles.added()
     if not models:
-        lines(box, f"Start the backend to see them. Added: {', '.join(own) or 'none'}")
+        lines(box, say("Start the backend to see them. Added: {names}", names=", ".join(own) or say("none")))
     for model in models:
         part = box.box()
         row = part.row()
-        row.label(text=f"{model['name']}{' (default)' if model['default'] else ''}")
+        row.label(text=f"{model['name']}{say(' (default)') if model['default'] else ''}", translate=False)
         if model["name"] in own:
             row.operator("limber.remove_bundle", icon="TRASH", text="").name = model["name"]
         for line in describe(model):
@@ -138,8 +142,9 @@ def describe(model: dict[str, Any]) -> list[str]:
     """Licence, data, size, systems with tasks, and what was measured; or what is wrong."""
     if model["problem"]:
         return [model["problem"]]
-    size = f"; weights {gigabytes(model['bytes'])}" if model.get("bytes") else ""
-    told = [f"Licence: {model['licence']}", f"Data: {', '.join(model['data'])}{size}"]
+    size = say("; weights {size}", size=gigabytes(model["bytes"])) if model.get("bytes") else ""
+    told = [say("Licence: {name}", name=model["licence"]),
+            say("Data: {names}{size}", names=", ".join(model["data"]), size=size)]  # fmt: skip
     told += [f"{system}: {', '.join(tasks)}" for system, tasks in model["systems"].items()]
     return [*told, *measured(model.get("metrics") or {})]
 
@@ -153,7 +158,6 @@ def measured(metrics: dict[str, Any]) -> list[str]:
             continue
         model, plain = (entry[who].get("error_cm") for who in ("model", "interpolation"))
         if model is not None and plain is not None:
-            told.append(
-                f"In-between, 30 frames missing, {name}: {model:.1f} cm (plain interpolation {plain:.1f} cm)"
-            )
+            line = "In-between, 30 frames missing, {name}: {model} cm (plain interpolation {plain} cm)"
+            told.append(say(line, name=name, model=f"{model:.1f}", plain=f"{plain:.1f}"))
     return told

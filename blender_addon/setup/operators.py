@@ -15,6 +15,7 @@ import bpy
 from .. import jobs, preferences, process
 from ..motion.errors import BackendError, LimberError
 from ..process import child_environment, environment_python
+from ..translations import shown
 from . import bundles
 from .work import Look, Plan, Remove, SetUp, Try, Work
 
@@ -87,7 +88,7 @@ def begin(operator: bpy.types.Operator, work: Work) -> set[str]:
     work.join()
     _finished(work)
     if work.problem:
-        operator.report({"ERROR"}, work.problem)
+        operator.report({"ERROR"}, shown(work.problem))
         return {"CANCELLED"}
     return {"FINISHED"}
 
@@ -134,7 +135,7 @@ class _Idle:
         """Says why not."""
         del context
         if _now is not None and not _now.over:
-            cls.poll_message_set("A set-up goes on. Wait, or cancel it")  # type: ignore[attr-defined]
+            cls.poll_message_set(shown("A set-up goes on. Wait, or cancel it"))  # type: ignore[attr-defined]
             return False
         return True
 
@@ -223,7 +224,7 @@ class LIMBER_OT_try_python(_Idle, bpy.types.Operator):
         try:
             python = process.find_python(settings.python, settings.environment)
         except BackendError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, shown(str(error)))
             return {"CANCELLED"}
         return begin(self, Try(python, process.source_folder()))
 
@@ -267,9 +268,9 @@ class LIMBER_OT_add_bundle(bpy.types.Operator):
         try:
             name = bundles.add(Path(bpy.path.abspath(self.directory)))
         except (LimberError, OSError) as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, shown(str(error)))
             return {"CANCELLED"}
-        self.report({"INFO"}, f"{name} was added. Restart the backend to use it")
+        self.report({"INFO"}, shown(f"{name} was added. Restart the backend to use it"))
         return {"FINISHED"}
 
 
@@ -291,7 +292,7 @@ class LIMBER_OT_remove_bundle(bpy.types.Operator):
         try:
             bundles.remove(self.name)
         except (LimberError, OSError) as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, shown(str(error)))
             return {"CANCELLED"}
         return {"FINISHED"}
 

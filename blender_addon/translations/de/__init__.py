@@ -1,0 +1,13 @@
+"""German. Blender's own words where it has them: Skelett, Knochen, Schlüsselbild, Aktion, Posenmodus, Startwert."""
+
+from __future__ import annotations
+
+from . import labels, messages, tooltips
+
+STRINGS: dict[tuple[str, str], str] = {
+    **{("Operator", english): german for english, german in labels.OPERATORS.items()},
+    **{("*", english): german for english, german in labels.LABELS.items()},
+    **{("*", english): german for english, german in tooltips.TOOLTIPS.items()},
+    **{("*", english): german for english, german in messages.MESSAGES.items()},
+}
+"""(context, English) -> German."""
