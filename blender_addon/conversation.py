@@ -8,17 +8,18 @@ from __future__ import annotations
 import threading
 import time
 import traceback
+from dataclasses import replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .client import CANCELLED, DONE, FAILED, Client, Loopback
-from .motion import npz
+from .motion import figures, npz
 from .motion.errors import BackendError, JobCancelled, LimberError
 from .process import Backend
 
 if TYPE_CHECKING:
     from .captured import Captured
-    from .transfer import Collected
+    from .transfer import Answers, Collected
 
 Event: TypeAlias = tuple[str, Any]
 """``("phase", str)``, ``("status", JobStatus)``, ``("answers", Answers)`` or ``("failed", LimberError)``."""
@@ -72,7 +73,13 @@ class Talk:
         self.events.put(("phase", "FETCHING"))
         result = npz.result_from_bytes(client.result(job))
         self._check()
-        return self.collected.answers(rig, request, result)
+        return self._drawn(self.collected.answers(rig, request, result))
+
+    def _drawn(self, answers: Answers) -> Answers:
+        """The answers with what is drawn of them."""
+        bones = tuple(bone for bones in self.collected.bone_map.bones.values() for bone in bones)
+        clips = answers.clips if answers.plain is None else (*answers.clips, answers.plain)
+        return replace(answers, figures=tuple(figures.figure(clip, bones) for clip in clips))
 
     def _watch(self, client: Client, job: str) -> None:
         wait = POLL_FIRST

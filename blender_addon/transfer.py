@@ -20,6 +20,7 @@ from .motion import constraints, retarget
 from .motion.clip import Clip
 from .motion.constraints import Mask, Request, Result, TextSpan
 from .motion.errors import InvalidRequestError
+from .motion.figures import Figure
 from .plans import Plan, read_known
 
 if TYPE_CHECKING:
@@ -37,12 +38,17 @@ class Answers:
         joints: ``(F, 22)`` which joints were known.
         root: ``(F,)`` where the root's place was known.
         report: how it was made and what was measured.
+        plain: what is at no amount of the model at all: plain interpolation, or the motion as it was where it is
+            cleaned; None where nothing is between it and the model.
+        figures: places of ``clips``' joints and, last, of ``plain``'s, to be drawn.
     """
 
     clips: tuple[Clip, ...]
     joints: Mask
     root: Mask
     report: dict[str, Any]
+    plain: Clip | None = None
+    figures: tuple[Figure, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +122,8 @@ class Collected:
     def answers(self, rig: retarget.Rig, request: Request, result: Result) -> Answers:
         """The result on the character's own bones."""
         clips = tuple(retarget.from_canonical(clip, rig, self.clip) for clip in result.clips)
-        return Answers(clips, request.rotation_known, request.root_known, dict(result.report))
+        plain = retarget.from_canonical(result.baseline, rig, self.clip)
+        return Answers(clips, request.rotation_known, request.root_known, dict(result.report), plain)
 
 
 # -- for the main thread, in slices -----------------------------------------------------------------
