@@ -32,6 +32,9 @@ OTHER_NAMES = {"de": ("de_DE",)}
 LEAST_LETTERS = 4
 """A template with fewer of its own would be found in anything."""
 
+OWN_WORDS = frozenset(("In-between", "Complete", "Refine", "Generate", "Follow"))
+"""Single words that are Limber's wherever a message has them, and never somebody's name for a bone."""
+
 PART = re.compile(r"\{\d+\}")
 
 
@@ -78,6 +81,7 @@ def translated(message: str, look_up: Callable[[str], str]) -> str:
 
     Looked up whole, then by its template, then in two: what it is about before a colon, or one sentence after
     the other. Parts of a template are looked up too if they are more than a word; a name of the person's is not.
+    A template that begins with a part comes last where that part would hold more than a name.
 
     Args:
         message: what is said, in English.
@@ -86,21 +90,25 @@ def translated(message: str, look_up: Callable[[str], str]) -> str:
     whole = look_up(message)
     if whole != message:
         return whole
+    last = ""
     for pattern, template in _templates():
         found = pattern.fullmatch(message)
-        if found and look_up(template) != template:
-            parts = (translated(part, look_up) if " " in part.strip() else part for part in found.groups())
+        if found is None or look_up(template) == template:
+            continue
+        parts = (translated(part, look_up) if " " in part.strip() or part in OWN_WORDS else part
+                 for part in found.groups())  # fmt: skip
+        if not template.startswith("{") or not re.search("[.:] ", found[1]):
             return look_up(template).format(*parts)
+        last = last or look_up(template).format(*parts)
     for mark in (". ", ": "):
         before, between, after = message.partition(mark)
-        ended = before + mark.strip() if mark == ". " else before
         if after:
-            one, two = translated(ended, look_up), translated(after, look_up)
-            if one == ended and mark == ". ":
-                one = translated(before, look_up) + "."
-            if (one.rstrip("."), two) != (before, after):
-                return f"{one}{' ' if mark == '. ' else between}{two}"
-    return message
+            one, two = translated(before, look_up), translated(after, look_up)
+            if one == before and mark == ". ":  # a sentence that is kept with its full stop
+                one = translated(f"{before}.", look_up).removesuffix(".")
+            if (one, two) != (before, after):
+                return f"{one}{between}{two}"
+    return last or message
 
 
 @cache

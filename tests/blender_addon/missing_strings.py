@@ -32,7 +32,7 @@ arithmetic, file formats, damaged bundles, certificates. Whoever mends those loo
 
 NOT_SHOWN = re.compile(
     r"limber_|^pip |^-m |^import |^--|^Bearer |^\W*$|\w\|\w|==|\n.*\n|pose\.bones|Program Files|Application Support"
-    r"|^operators exist only|hashes|^PROBLEM|Errno|^\{0\} Limber \{1\}$|^\{0\} (path|waypoint)$"
+    r"|^operators exist only|^Object Transforms$|hashes|^PROBLEM|Errno|^\{0\} Limber \{1\}$|^\{0\} (path|waypoint)$"
 )
 """Sentences that are data."""
 
@@ -71,18 +71,18 @@ def from_classes() -> set[tuple[str, str]]:
 
 
 def from_sources() -> set[tuple[str, str]]:
-    """Texts in the sources: what is drawn, and every sentence that is no docstring."""
+    """Context and text of what the sources draw, and every sentence in them that is no docstring."""
     out: set[tuple[str, str]] = set()
     for path in sorted(PACKAGE.rglob("*.py")):
         name = path.relative_to(PACKAGE).as_posix()
         if not name.startswith(SILENT):
-            out |= {("*", text) for text in _texts(ast.parse(path.read_text(encoding="utf-8")))}
+            out |= set(_texts(ast.parse(path.read_text(encoding="utf-8"))))
     return out
 
 
-def _texts(tree: ast.Module) -> Iterator[str]:
+def _texts(tree: ast.Module) -> Iterator[tuple[str, str]]:
     skipped = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    drawn: set[int] = set()
+    drawn: dict[int, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id in ASSIGNED for t in node.targets):
             skipped.add(id(node.value))
@@ -93,14 +93,15 @@ def _texts(tree: ast.Module) -> Iterator[str]:
         elif isinstance(node, ast.Call):
             called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             said = [k.value for k in node.keywords if k.arg in DRAWN] + (node.args[:1] if called in CALLS else [])
-            drawn |= {id(part) for value in said for part in _branches(value)}
+            context = "Operator" if called == "operator" else "*"
+            drawn |= {id(part): context for value in said for part in _branches(value)}
     for node in ast.walk(tree):
         text = template(node)
         if text is None or id(node) in skipped or not WORDS.search(re.sub(r"\{.*?\}", "", text)):
             continue
         sentence = re.search(r"\w\S* \S*\w|\w \{|\} \w", text) and not NOT_SHOWN.search(text)
         if id(node) in drawn or sentence:
-            yield text
+            yield drawn.get(id(node), "*"), text
 
 
 def _branches(node: ast.expr) -> Iterator[ast.expr]:

@@ -18,6 +18,7 @@ OPERATORS: dict[str, str] = {
     "From Stroke": "Aus Pinselstrich",
     "Generate": "Erzeugen",
     "Here": "Hier",
+    "How Much": "Wie viel",
     "In-between": "Zwischenbilder",
     "Install": "Installieren",
     "Load Map": "Zuordnung laden",
@@ -96,6 +97,7 @@ LABELS: dict[str, str] = {
     "Hard": "Hart",
     "Heading": "Blickrichtung",
     "Hips": "Hüfte",
+    "How Much": "Wie viel",
     "In Place": "Auf der Stelle",
     "In-between": "Zwischenbilder",
     "In-between, 30 frames missing, {name}: {model} cm (plain interpolation {plain} cm)":

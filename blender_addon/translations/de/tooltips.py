@@ -16,6 +16,10 @@ TOOLTIPS: dict[str, str] = {
     "A place that does not move": "Ein Ort, der sich nicht bewegt",
     "A waypoint at the current frame: an Empty on the ground under the character, facing as it faces":
         "Ein Wegpunkt am aktuellen Einzelbild: ein Leer-Objekt auf dem Boden unter der Figur, das blickt wie sie",
+    "0 is plain interpolation (where motion is cleaned: as it was), 1 the model's result, more goes further the same "
+    "way":
+        "0 ist einfache Interpolation (wo Bewegung gesäubert wird: wie sie war), 1 das Ergebnis des Modells, mehr geht "
+        "in derselben Richtung weiter",
     "Accepting another result leaves this one in the file as well":
         "Wird ein anderes Ergebnis angenommen, bleibt auch dieses in der Datei",
     "Added to the place: in the object's own axes, in the world's for other pins":
@@ -32,6 +36,10 @@ TOOLTIPS: dict[str, str] = {
     "At this speed, as far as the frames last": "Mit dieser Geschwindigkeit, so weit die Einzelbilder reichen",
     "Begin at once instead of showing the size first": "Sofort beginnen, statt erst die Größe zu zeigen",
     "Begin at the 3D cursor, facing the heading below": "Am 3D-Cursor beginnen, mit der Blickrichtung darunter",
+    "Blend the result that is shown between plain interpolation and the model's motion, or beyond it. Every key stays "
+    "exactly as it is":
+        "Das gezeigte Ergebnis zwischen einfacher Interpolation und der Bewegung des Modells mischen, oder darüber "
+        "hinaus. Jedes Schlüsselbild bleibt genau, wie es ist",
     "Bone of this character that is pinned": "Knochen dieser Figur, der festgesteckt wird",
     "Character, task, range, what is kept, the button.": "Figur, Aufgabe, Bereich, was behalten wird, der Knopf.",
     "Clean a captured motion. Bones and frames that are not asked for stay exactly as they are, and the result is a "
@@ -122,6 +130,10 @@ TOOLTIPS: dict[str, str] = {
     "How far the captured motion is trusted: the more, the less it changes":
         "Wie sehr der aufgenommenen Bewegung vertraut wird: je mehr, desto weniger ändert sie sich",
     "How fast it is walked": "Wie schnell er begangen wird",
+    "How much of the model: 0 is plain interpolation (where motion is cleaned: as it was), 1 the model's result, more "
+    "goes further the same way. Every key stays exactly as it is":
+        "Wie viel vom Modell: 0 ist einfache Interpolation (wo Bewegung gesäubert wird: wie sie war), 1 das Ergebnis "
+        "des Modells, mehr geht in derselben Richtung weiter. Jedes Schlüsselbild bleibt genau, wie es ist",
     "How many further; negative goes back": "Um wie viele weiter; negativ geht zurück",
     "How many keys a result is written with": "Mit wie vielen Schlüsselbildern ein Ergebnis geschrieben wird",
     "How many results one run brings": "Wie viele Ergebnisse ein Lauf bringt",
