@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import bpy
@@ -57,3 +58,24 @@ def test_each_place_has_each_shortcut_with_its_arguments(shortcuts: list[tuple[A
     names = {item.properties.name for _, item in shortcuts if item.idname == "wm.call_menu_pie"}
     assert names == {menus.LIMBER_MT_pie.bl_idname}
     assert all(keymaps._is_ours(item) for _, item in shortcuts)
+
+
+def taken(shortcut: keymaps.Shortcut) -> list[str]:
+    """What of Blender's own has a shortcut where ours are: in the 3D view and dope sheet, or everywhere."""
+    folder = bpy.utils.system_resource("SCRIPTS", path="presets/keyconfig/keymap_data")
+    default = bpy.utils.execfile(str(Path(folder) / "blender_default.py"))
+    found = []
+    for name, place, content in default.generate_keymaps(default.Params()):
+        here = place["space_type"] in {"EMPTY", *(space for _, space in keymaps.PLACES), "VIEW_3D"}
+        if not here or place.get("modal") or name == "Font":  # text objects are edited in a mode without bones
+            continue
+        for operator, event, _ in content["items"]:
+            held = {key for key in ("shift", "ctrl", "alt", "oskey") if event.get(key)}
+            if event["type"] == shortcut.key and (event.get("any") or held == set(shortcut.modifiers)):
+                found.append(f"{name}: {operator}")
+    return found
+
+
+def test_no_shortcut_is_blenders_already() -> None:
+    assert taken(keymaps.Shortcut("", "G", {}, ())), "the look-up finds what there is"
+    assert [clash for shortcut in keymaps.SHORTCUTS for clash in taken(shortcut)] == []
