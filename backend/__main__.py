@@ -9,13 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from blender_addon.motion.arguments import confidence
-from blender_addon.motion.constraints import MAX_VARIATIONS
-from blender_addon.motion.errors import LimberError
-from blender_addon.motion.parts import PARTS
-from blender_addon.motion.skeleton import JOINTS
+from . import __version__, doctor
 
-from . import __version__
+try:
+    from blender_addon.motion.arguments import confidence
+    from blender_addon.motion.constraints import MAX_VARIATIONS
+    from blender_addon.motion.errors import LimberError
+    from blender_addon.motion.parts import PARTS
+    from blender_addon.motion.skeleton import JOINTS
+except ImportError as error:  # a Python without numpy: most often, one that belongs to another program
+    sys.exit(doctor.without_libraries(sys.argv[1:], error))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
         print(f"limber: {name}{error.strerror or error}", file=sys.stderr)
+    except ImportError as error:
+        print(f"limber: {doctor.unloadable(error)}", file=sys.stderr)
     except KeyboardInterrupt:
         print("limber: cancelled", file=sys.stderr)
     return 1
@@ -56,8 +61,8 @@ def _parser() -> argparse.ArgumentParser:
                        help="forget loaded models after this time without work (default 300)")  # fmt: skip
     _reach_arguments(serve)
     command("models", _models, "List the installed models, what they do and their licences.")
-    doctor = command("doctor", _doctor, "Check that what Limber needs is there; say what to do where it is not.")
-    doctor.add_argument("--port", type=_integer(0, 65535), default=0, help="also: is this port free?")
+    look = command("doctor", _doctor, "Check that what Limber needs is there; say what to do where it is not.")
+    look.add_argument("--port", type=_integer(0, 65535), default=0, help="also: is this port free?")
     run = command("run", _run, "Answer a saved request.")
     run.add_argument("request", type=Path, help="request .npz")
     run.add_argument("-o", "--output", type=Path, required=True, help="result .npz")
@@ -188,16 +193,7 @@ def _models(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from .doctor import examine
-
-    findings = examine(options.weights, options.port)
-    for finding in findings:
-        print(f"{'ok     ' if finding.good else 'PROBLEM'}  {finding.what}: {finding.found}")
-        if not finding.good:
-            print(f"         -> {finding.remedy}")
-    bad = sum(not finding.good for finding in findings)
-    print("Everything is there." if not bad else f"{bad} problem{'s' if bad > 1 else ''}.")
-    return 1 if bad else 0
+    return doctor.tell(doctor.examine(options.weights, options.port))
 
 
 def _run(options: argparse.Namespace) -> int:

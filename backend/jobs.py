@@ -18,6 +18,7 @@ from typing import Any
 
 from blender_addon.motion.errors import JobCancelled, LimberError
 
+from .doctor import unloadable
 from .wire import describe_error
 
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = STATES = ("queued", "running", "done", "failed", "cancelled")
@@ -205,6 +206,9 @@ class Jobs:
             error = describe_error(raised)
         except MemoryError:
             error = describe_error(LimberError("not enough memory: choose a shorter range"))
+        except ImportError as raised:  # libraries are imported when they are needed
+            traceback.print_exc(file=sys.stderr)
+            error = describe_error(LimberError(unloadable(raised)))
         except Exception as raised:  # noqa: BLE001 - the worker outlives any defect; it is shown in full
             traceback.print_exc(file=sys.stderr)
             error = describe_error(LimberError(f"a defect in Limber: {type(raised).__name__}: {raised}. "

@@ -245,3 +245,14 @@ def test_unknown_jobs() -> None:
         for call in (jobs.describe, jobs.result, jobs.cancel):
             with pytest.raises(UnknownJobError, match="nothing"):
                 call("nothing")
+
+
+@pytest.mark.parametrize(("module", "said"), [("torch", "cannot be loaded"), ("backend.gone", "a defect")])
+def test_a_missing_library_is_no_defect(module: str, said: str) -> None:
+    def work(request: Any, progress: Any, cancelled: Any) -> bytes:
+        raise ImportError(f"No module named '{module}'", name=module)
+
+    with queue(work) as jobs:
+        told = jobs.wait(jobs.submit(0).id, 10)
+    assert told["state"] == "failed"
+    assert said in told["error"]["message"]
