@@ -28,6 +28,7 @@ from . import (
     elsewhere,
     followed,
     mapping,
+    pending,
     plans,
     preferences,
     process,
@@ -228,6 +229,7 @@ class Session:
             job.end(CANCELLED)
         self.jobs.clear()
         self.characters.forget()
+        pending.forget()
 
     def data_replaced(self) -> None:
         """Undo or redo: what was being read or written is read or written again."""
@@ -299,6 +301,7 @@ class Session:
                 assert answers is not None
                 assert collected is not None
                 if self._slice(job, lambda: results.write(obj, followed.ready(obj, collected), answers, job.facts)):
+                    pending.remember(obj, collected, answers)
                     job.end(DONE)
         except LimberError as error:
             job.end(CANCELLED if isinstance(error, JobCancelled) else FAILED, error)

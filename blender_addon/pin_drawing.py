@@ -6,24 +6,31 @@ background mode, and what cannot be read (a path without length) is left out: th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import blf
 import bpy
-import gpu
 import numpy as np
 from bpy_extras.view3d_utils import location_3d_to_region_2d
-from gpu_extras.batch import batch_for_shader
 
-from . import armature_io, checks, follow_properties, followed, jobs, paths, pins, plans, properties
+from . import (
+    armature_io,
+    checks,
+    follow_properties,
+    followed,
+    gpu_drawing,
+    jobs,
+    paths,
+    pins,
+    plans,
+    properties,
+)
+from .gpu_drawing import Color
 from .motion import controls, pinned
 from .motion.errors import LimberError
 from .motion.rotations import Array
 
-Color = tuple[float, float, float, float]
 HARD: Color = (1.0, 0.55, 0.1, 1.0)
 SOFT: Color = (0.35, 0.7, 1.0, 1.0)
 RESTING = 0.35
@@ -75,7 +82,7 @@ def shapes(obj: Any, scene: Any) -> Shapes:
 
 
 def _faint(color: Color) -> Color:
-    return (*color[:3], RESTING * color[3])
+    return gpu_drawing.faint(color, RESTING)
 
 
 def _pin(out: Shapes, obj: Any, pin: Any, number: int, frame: int, unit: float) -> None:
@@ -209,15 +216,9 @@ def draw_lines() -> None:
     obj = wanted(context)
     if obj is None:
         return
-    shader = gpu.shader.from_builtin("POLYLINE_UNIFORM_COLOR")
-    with _blended():
+    with gpu_drawing.blended():
         for points, color, width in shapes(obj, context.scene).lines:
-            batch = batch_for_shader(shader, "LINE_STRIP", {"pos": points.astype(np.float32).tolist()})
-            shader.bind()
-            shader.uniform_float("viewportSize", (context.region.width, context.region.height))
-            shader.uniform_float("lineWidth", width)
-            shader.uniform_float("color", color)
-            batch.draw(shader)
+            gpu_drawing.lines(gpu_drawing.batch(gpu_drawing.LINE, "LINE_STRIP", points), color, width, context.region)
 
 
 def draw_marks() -> None:
@@ -227,21 +228,14 @@ def draw_marks() -> None:
     if obj is None:
         return
     found = shapes(obj, context.scene)
-    shader = gpu.shader.from_builtin("UNIFORM_COLOR")
     scale = context.preferences.system.ui_scale
     region, view = context.region, context.region_data
-    with _blended():
+    with gpu_drawing.blended():
         for place, color in found.marks:
             at = location_3d_to_region_2d(region, view, place.tolist())
             if at is None:
                 continue
-            r = PIXELS * scale
-            corners = [(at.x - r, at.y), (at.x, at.y + r), (at.x + r, at.y), (at.x, at.y - r)]
-            batch = batch_for_shader(shader, "TRIS", {"pos": corners},
-                                     indices=[(0, 1, 2), (0, 2, 3)])  # fmt: skip
-            shader.bind()
-            shader.uniform_float("color", color)
-            batch.draw(shader)
+            gpu_drawing.diamond(at.x, at.y, PIXELS * scale, color)
         for place, words, color in found.texts:
             at = location_3d_to_region_2d(region, view, place.tolist())
             if at is None:
@@ -252,30 +246,16 @@ def draw_marks() -> None:
             blf.draw(0, words)
 
 
-@contextmanager
-def _blended() -> Iterator[None]:
-    gpu.state.blend_set("ALPHA")
-    try:
-        yield
-    finally:
-        gpu.state.blend_set("NONE")
-
-
-_handles: list[Any] = []
+handlers = gpu_drawing.Handlers()
 
 
 def register() -> None:
-    """Draw from now on; in background mode there is nothing to draw on."""
-    if bpy.app.background:
-        return
-    space: Any = bpy.types.SpaceView3D
-    _handles.append(space.draw_handler_add(draw_lines, (), "WINDOW", "POST_VIEW"))
-    _handles.append(space.draw_handler_add(draw_marks, (), "WINDOW", "POST_PIXEL"))
+    """Draw from now on."""
+    handlers.add(bpy.types.SpaceView3D, draw_lines, "POST_VIEW")
+    handlers.add(bpy.types.SpaceView3D, draw_marks, "POST_PIXEL")
 
 
 def unregister() -> None:
     """Draw no more, and forget what was drawn."""
-    space: Any = bpy.types.SpaceView3D
-    while _handles:
-        space.draw_handler_remove(_handles.pop(), "WINDOW")
+    handlers.remove()
     _KNOWN.clear()

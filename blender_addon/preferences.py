@@ -27,6 +27,15 @@ class Settings(NamedTuple):
     remote_certificate: str = ""
 
 
+class Colors(NamedTuple):
+    """What is drawn in the viewport and the dope sheet, each with its opacity."""
+
+    model: tuple[float, float, float, float] = (0.25, 0.8, 1.0, 1.0)
+    plain: tuple[float, float, float, float] = (1.0, 0.45, 0.8, 1.0)
+    change: tuple[float, float, float, float] = (1.0, 0.55, 0.1, 0.6)
+    keep: tuple[float, float, float, float] = (0.45, 1.0, 0.45, 0.9)
+
+
 class LimberPreferences(bpy.types.AddonPreferences):
     """Shown in Blender's preferences under the extension."""
 
@@ -93,6 +102,23 @@ class LimberPreferences(bpy.types.AddonPreferences):
         subtype="FILE_PATH",
     )
 
+    model_color: bpy.props.FloatVectorProperty(
+        name="Model", subtype="COLOR_GAMMA", size=4, min=0, max=1, default=Colors().model,
+        description="Colour of a result's ghosts and trails",
+    )  # fmt: skip
+    plain_color: bpy.props.FloatVectorProperty(
+        name="Plain Interpolation", subtype="COLOR_GAMMA", size=4, min=0, max=1, default=Colors().plain,
+        description="Colour of plain interpolation's ghosts and trails",
+    )  # fmt: skip
+    change_color: bpy.props.FloatVectorProperty(
+        name="Will Change", subtype="COLOR_GAMMA", size=4, min=0, max=1, default=Colors().change,
+        description="Colour of bones and frames that a run will change",
+    )  # fmt: skip
+    keep_color: bpy.props.FloatVectorProperty(
+        name="Will Stay", subtype="COLOR_GAMMA", size=4, min=0, max=1, default=Colors().keep,
+        description="Colour of keys that stay as they are",
+    )  # fmt: skip
+
     def draw(self, context: bpy.types.Context) -> None:
         """Called by Blender to draw the preferences."""
         del context
@@ -125,3 +151,11 @@ def get() -> Settings:
         path(values.python), path(values.environment), values.early_start, values.share, values.remote,
         values.remote_address, values.remote_token, path(values.remote_certificate),
     )  # fmt: skip
+
+
+def colors() -> Colors:
+    """The colours that are drawn with."""
+    values = raw()
+    if values is None:
+        return Colors()
+    return Colors(*(tuple(getattr(values, f"{name}_color")) for name in Colors._fields))

@@ -9,6 +9,7 @@ import bpy
 from . import (
     follow_panel,
     follow_properties,
+    ghosts,
     handlers,
     jobs,
     keymaps,
@@ -19,6 +20,8 @@ from . import (
     preferences,
     properties,
     retarget_panel,
+    show_panel,
+    show_properties,
     translations,
 )
 from .operators import retarget
@@ -27,11 +30,13 @@ from .setup import operators as setup_operators
 CLASSES = (
     *properties.CLASSES,
     *follow_properties.CLASSES,
+    *show_properties.CLASSES,
     preferences.LimberPreferences,
     *operators.CLASSES,
     *setup_operators.CLASSES,
     *follow_panel.CLASSES,
     *panels.CLASSES,
+    *show_panel.CLASSES,
     *menus.CLASSES,
     *retarget.CLASSES,
     *retarget_panel.CLASSES,
@@ -53,10 +58,12 @@ def register() -> None:
     translations.register()
     properties.register()
     follow_properties.register()
+    show_properties.register()
     retarget.register()
     jobs.open_session(handlers.wake)
     handlers.register()
     pin_drawing.register()
+    ghosts.register()
     menus.register()
     keymaps.register()
 
@@ -72,11 +79,13 @@ def unregister() -> None:
     """The reverse; running jobs are cancelled and the backend is ended."""
     keymaps.unregister()
     menus.unregister()
+    ghosts.unregister()
     pin_drawing.unregister()
     handlers.unregister()
     setup_operators.close()
     jobs.close_session()
     retarget.unregister()
+    show_properties.unregister()
     follow_properties.unregister()
     properties.unregister()
     translations.unregister()

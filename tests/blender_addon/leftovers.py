@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 import bpy
 
+from blender_addon import gpu_drawing, pending
+
 GROUPS = ("Scene", "Object", "WindowManager", "Action", "Armature", "PoseBone", "Bone", "World", "Screen")
 
 
@@ -33,5 +35,7 @@ def snapshot() -> dict[str, object]:
             for cls in base.__subclasses__()
             if cls.is_registered
         },
+        "drawing": len(gpu_drawing.live),
+        "drawn": len(pending._kept),
         "threads": ours(thread.name for thread in threading.enumerate()),
     }

@@ -104,8 +104,3 @@ def test_scenes_in_other_units(person: Any) -> None:
     bpy.context.scene.unit_settings.scale_length = 0.01
     pin(person, "left_wrist", seen(person, "left_wrist", 20) + [0, 0, 3], (15, 25)).name = "Cup"
     assert drawn(person).texts[0][1] == "Cup: 3.0 cm"
-
-
-def test_no_handlers_in_background(person: Any) -> None:
-    assert bpy.app.background
-    assert not pin_drawing._handles

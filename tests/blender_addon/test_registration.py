@@ -18,6 +18,7 @@ def test_nothing_stays_behind(empty_file: None) -> None:
     during = snapshot()
     assert during["types"] != before["types"]
     assert during["handlers"] != before["handlers"]
+    assert during["drawing"] != before["drawing"]
     assert hasattr(bpy.context.scene, "limber")
     blender_addon.unregister()
     assert snapshot() == before
