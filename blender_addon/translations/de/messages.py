@@ -276,10 +276,14 @@ MESSAGES: dict[str, str] = {
     "Bundle {0}: {1}": "Modellpaket {0}: {1}",
     "Bundle: {0}. {1}": "Modellpaket: {0}. {1}",
     "LIMBER_PYTHON is": "LIMBER_PYTHON ist",
-    "No Python for the backend: there is no environment in {0}. Make one there, or choose a Python in Limber's "
-    "preferences.":
-        "Kein Python für das Backend: in {0} ist keine Umgebung. Dort eine anlegen, oder in Limbers Einstellungen ein "
-        "Python wählen.",
+    "No Python for the backend: there is no environment in {0}. Press Set Up in Limber's preferences, or choose a "
+    "Python there.":
+        "Kein Python für das Backend: in {0} ist keine Umgebung. In Limbers Einstellungen auf „Einrichten“ drücken "
+        "oder dort ein Python wählen.",
+    "The backend's environment in {0} is not finished. Wait for Set Up in Limber's preferences, or press it again: it "
+    "goes on where it stopped.":
+        "Die Umgebung des Backends in {0} ist nicht fertig. Auf „Einrichten“ in Limbers Einstellungen warten oder es "
+        "noch einmal drücken: es geht weiter, wo es aufgehört hat.",
     "No installed bundle can {0}. Install one that can": "Kein installiertes Modellpaket kann „{0}“. Eines "
         "installieren, das es kann",
     "Runs with {0}": "Läuft mit {0}",
@@ -433,4 +437,6 @@ MESSAGES: dict[str, str] = {
         "{0}, aber ohne venv und pip. {1}, oder ein anderes Python wählen.",
     "{0}. Python {1} is needed: install one beside it and choose it here.":
         "{0}. Python {1} wird gebraucht: eines daneben installieren und hier wählen.",
+    "There is no 3D view to take it from": "Es gibt keine 3D-Ansicht, aus der er zu nehmen wäre",
+    "model {0}": "Modell {0}",
 }  # fmt: skip

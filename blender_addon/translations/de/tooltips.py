@@ -48,6 +48,12 @@ TOOLTIPS: dict[str, str] = {
         "sind; das Ergebnis ist eine neue Aktion",
     "Clean a captured motion: jitter, noise, sliding feet":
         "Eine aufgenommene Bewegung säubern: Zittern, Rauschen, rutschende Füße",
+    "Colour of a result's ghosts and trails": "Farbe der Geister und Spuren eines Ergebnisses",
+    "Colour of bones and frames that a run will change":
+        "Farbe der Knochen und Einzelbilder, die ein Lauf ändern wird",
+    "Colour of keys that stay as they are": "Farbe der Schlüsselbilder, die bleiben, wie sie sind",
+    "Colour of plain interpolation's ghosts and trails":
+        "Farbe der Geister und Spuren der einfachen Interpolation",
     "Copy a bundle of weights from a folder to where the backend looks, if it fits":
         "Ein Modellpaket aus einem Ordner dorthin kopieren, wo das Backend sucht, falls es passt",
     "Delete a bundle that was added. What came with Limber stays":
@@ -55,6 +61,9 @@ TOOLTIPS: dict[str, str] = {
     "Delete the environment that Set Up made, and its downloads. Nothing else is touched":
         "Die Umgebung löschen, die Einrichten angelegt hat, samt dem Heruntergeladenen. Sonst wird nichts angerührt",
     "Draw pins, path and deviations": "Pins, Pfad und Abweichungen zeichnen",
+    "Draw plain interpolation beside the model; where motion is cleaned, the motion as it was":
+        "Einfache Interpolation neben dem Modell zeichnen; wo Bewegung gesäubert wird, die Bewegung, wie "
+        "sie war",
     "End the backend, if it runs, and start it anew. Runs that wait for it fail; nothing else changes":
         "Das Backend beenden, falls es läuft, und neu starten. Läufe, die darauf warten, scheitern; sonst ändert "
         "sich nichts",
@@ -96,6 +105,7 @@ TOOLTIPS: dict[str, str] = {
         "Ordner der virtuellen Umgebung, in der das Backend läuft. Leer: Limbers eigener Datenordner",
     "For Apple's processors": "Für Apples Prozessoren",
     "Forget the kept map and look again": "Die behaltene Zuordnung vergessen und neu nachsehen",
+    "Frames from one ghost to the next": "Einzelbilder von einem Geist zum nächsten",
     "From the character's first key to its last": "Vom ersten Schlüsselbild der Figur bis zum letzten",
     "From the path's end to end over its frames, at one speed":
         "Von einem Ende des Pfads zum anderen über seine Einzelbilder, mit gleichbleibender Geschwindigkeit",
@@ -107,6 +117,8 @@ TOOLTIPS: dict[str, str] = {
         "Nach dem letzten Schlüsselbild weitermachen, bis zum Ende des Bereichs; alles davor bleibt, wie es ist",
     "Go on from the pose at the range's first frame, which stays as it is":
         "Von der Pose am ersten Einzelbild des Bereichs aus weitermachen; sie bleibt, wie sie ist",
+    "Generated motion begins to face away from the viewer, into the 3D view":
+        "Erzeugte Bewegung blickt am Anfang vom Betrachter weg, in die 3D-Ansicht hinein",
     "Hands that rest on the body or on each other do so on the target":
         "Hände, die am Körper oder aneinander liegen, tun das auch beim Ziel",
     "Hands, feet, any joint and the hips go where pins, a path and waypoints say":
@@ -130,6 +142,8 @@ TOOLTIPS: dict[str, str] = {
     "How far the captured motion is trusted: the more, the less it changes":
         "Wie sehr der aufgenommenen Bewegung vertraut wird: je mehr, desto weniger ändert sie sich",
     "How fast it is walked": "Wie schnell er begangen wird",
+    "How many ghosts are drawn before the current frame, and as many after it":
+        "Wie viele Geister vor dem aktuellen Einzelbild gezeichnet werden, und ebenso viele danach",
     "How much of the model: 0 is plain interpolation (where motion is cleaned: as it was), 1 the model's result, more "
     "goes further the same way. Every key stays exactly as it is":
         "Wie viel vom Modell: 0 ist einfache Interpolation (wo Bewegung gesäubert wird: wie sie war), 1 das Ergebnis "
@@ -162,6 +176,8 @@ TOOLTIPS: dict[str, str] = {
         "Die ausgewählten Knochen über den Bereich etwas anderes tun lassen. Alle anderen Knochen und Einzelbilder "
         "bleiben genau, wie sie sind; das Ergebnis ist eine neue Aktion",
     "Licence of the bundle": "Lizenz des Modellpakets",
+    "List the bones that a run will change, with their frames":
+        "Die Knochen auflisten, die ein Lauf ändern wird, mit ihren Einzelbildern",
     "Load a map from JSON and keep it on the armature": "Eine Zuordnung aus JSON laden und am Skelett behalten",
     "Look at everything that Limber needs, and say what is wrong and what to do":
         "Alles ansehen, was Limber braucht, und sagen, was nicht stimmt und was zu tun ist",
@@ -229,6 +245,9 @@ TOOLTIPS: dict[str, str] = {
     "Small; runs everywhere": "Klein; läuft überall",
     "Start the backend as soon as the Limber tab is looked at, so that the first run does not wait":
         "Das Backend starten, sobald der Limber-Reiter zu sehen ist, damit der erste Lauf nicht wartet",
+    "Stick figures of a result that waits for a decision, at frames around the current one":
+        "Strichfiguren eines Ergebnisses, über das noch zu entscheiden ist, an Einzelbildern rings um das "
+        "aktuelle",
     "Stop the computation. Nothing is changed": "Die Berechnung anhalten. Nichts wird geändert",
     "System and bundle": "System und Modellpaket",
     "Take the present pose as the T-pose: for rigs whose rest pose is misread. Kept on the armature":
@@ -286,6 +305,10 @@ TOOLTIPS: dict[str, str] = {
     "What is done to the motion": "Was mit der Bewegung geschieht",
     "What is done, in English; several prompts, separated by semicolons, share the range":
         "Was getan wird, auf Englisch; mehrere Prompts, durch Semikolons getrennt, teilen sich den Bereich",
+    "What is drawn in the viewport and the dope sheet before a run and while its result waits for a "
+    "decision.":
+        "Was im Viewport und im DopeSheet gezeichnet wird, vor einem Lauf und solange über sein Ergebnis "
+        "noch zu entscheiden ist.",
     "What is filled in": "Was gefüllt wird",
     "What is pressed most, around the pointer: decisions to the sides, tasks above and below.":
         "Was am meisten gedrückt wird, rings um den Zeiger: Entscheidungen seitlich, Aufgaben oben und unten.",
@@ -308,6 +331,10 @@ TOOLTIPS: dict[str, str] = {
         "Woher die Bewegung kommt, wie sie übertragen wird, der Knopf.",
     "Where the present motion has it, frame by frame":
         "Wo ihn die jetzige Bewegung hat, Einzelbild für Einzelbild",
+    "Where the selected bones go in a result that waits for a decision, a dot for every frame; hips, hands "
+    "and feet where none is selected":
+        "Wohin die ausgewählten Knochen in einem Ergebnis gehen, über das noch zu entscheiden ist, ein "
+        "Punkt für jedes Einzelbild; Hüfte, Hände und Füße, wo keiner ausgewählt ist",
     "Whether the original was kept without a user before the run":
         "Ob das Original vor dem Lauf auch ohne Benutzer behalten wurde",
     "Which armature": "Welches Skelett",
@@ -324,6 +351,10 @@ TOOLTIPS: dict[str, str] = {
     "Which way generated motion begins to face, to the left of the front view":
         "Wohin die erzeugte Bewegung anfangs blickt, von der Vorderansicht aus nach links",
     "Which way the character faces on the path": "Wohin die Figur auf dem Pfad blickt",
+    "While the Limber tab is open, tint the bones that a run will change, and mark its frames and the keys "
+    "that stay in the dope sheet":
+        "Solange der Limber-Reiter offen ist, die Knochen einfärben, die ein Lauf ändern wird, und im "
+        "DopeSheet seine Einzelbilder und die bleibenden Schlüsselbilder markieren",
     "With the seed after the one that made this result":
         "Mit dem Startwert nach dem, der dieses Ergebnis gemacht hat",
     "https://computer:port, or localhost:port for the near end of an SSH tunnel":
