@@ -29,6 +29,9 @@ START_SECONDS = 120.0
 """A cold import of torch from a slow disk takes half a minute; after two it will not come."""
 
 STOP_SECONDS = 3.0
+SET_UP_MARK = "limber-setup.json"
+"""The file that says that an environment is Limber's own, and whether it is whole; see ``setup/work.py``."""
+
 PACKAGE = Path(__file__).resolve().parent
 
 STOPPED, STARTING, READY, CRASHED = "STOPPED", "STARTING", "READY", "CRASHED"
@@ -104,9 +107,22 @@ def find_python(interpreter: str = "", environment: str = "", variables: Mapping
     folder = Path(environment) if environment else data_folder() / "env"
     python = environment_python(folder)
     if not python.is_file():
-        raise BackendError(f"No Python for the backend: there is no environment in {folder}. Make one there, "
-                           "or choose a Python in Limber's preferences.")  # fmt: skip
+        raise BackendError(f"No Python for the backend: there is no environment in {folder}. Press Set Up in Limber's "
+                           "preferences, or choose a Python there.")  # fmt: skip
+    if half_made(folder):
+        raise BackendError(f"The backend's environment in {folder} is not finished. Wait for Set Up in Limber's "
+                           "preferences, or press it again: it goes on where it stopped.")  # fmt: skip
     return python
+
+
+def half_made(environment: Path) -> bool:
+    """Whether Set Up is at work in an environment, or was broken off there: its Python starts, and lacks libraries."""
+    try:
+        return json.loads((environment / SET_UP_MARK).read_text(encoding="utf-8"))["state"] == "installing"
+    except OSError:
+        return False  # not made by Set Up, so nothing is known against it
+    except (ValueError, KeyError, TypeError):
+        return True  # cut short by a crash
 
 
 def child_environment(folder: Path, variables: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -40,7 +40,8 @@ def draw_python(box: bpy.types.UILayout, settings: Any) -> None:
     """Which Python runs the backend, and the buttons that make one."""
     found, problem = preferences.python_line(preferences.get())
     work = operators.current()
-    lines(box, found, "ERROR" if problem else "CHECKMARK")
+    at_work = work is not None and not work.over
+    lines(box, found, ("INFO" if at_work else "ERROR") if problem else "CHECKMARK")
     column = box.column()
     column.use_property_split = True
     column.enabled = work is None or work.over

@@ -24,12 +24,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..motion.errors import BackendError, JobCancelled, LimberError
-from ..process import environment_python
+from ..process import SET_UP_MARK, environment_python
 from . import lists, pythons, trial
 from .pip_says import explain
 
-MARK = "limber-setup.json"
-"""The file that says that an environment is Limber's own; nothing without it is ever removed."""
+MARK = SET_UP_MARK
+"""Nothing without this file is ever removed."""
 
 BIG = 20 << 20
 SPARE = 200 << 20

@@ -162,11 +162,19 @@ def test_which_python(tmp_path: Path) -> None:
     chosen, fallback = tmp_path / "chosen", tmp_path / "env"
     chosen.touch()
     made = process.environment_python(fallback)
-    with pytest.raises(BackendError, match="Make one there"):
+    with pytest.raises(BackendError, match="Press Set Up"):
         process.find_python("", str(fallback), {})
     made.parent.mkdir(parents=True)
     made.touch()
     assert process.find_python("", str(fallback), {}) == made
+    mark = fallback / process.SET_UP_MARK
+    for text, whole in (('{"state": "installing"}', False), ('{"sta', False), ('{"state": "installed"}', True)):
+        mark.write_text(text)
+        if whole:
+            assert process.find_python("", str(fallback), {}) == made
+        else:
+            with pytest.raises(BackendError, match="is not finished"):
+                process.find_python("", str(fallback), {})
     assert process.find_python("", str(fallback), {"LIMBER_PYTHON": str(here)}) == here
     assert process.find_python(str(chosen), str(fallback), {"LIMBER_PYTHON": str(here)}) == chosen
     with pytest.raises(BackendError, match="LIMBER_PYTHON"):
