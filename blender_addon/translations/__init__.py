@@ -73,7 +73,12 @@ def shown(message: str) -> str:
 @lru_cache(maxsize=512)
 def _shown(message: str, locale: str) -> str:
     del locale  # part of the key: another language is another answer
-    return translated(message, interface)
+    return translated(message, _own)
+
+
+def _own(text: str) -> str:
+    """A text of ours in the person's language; Blender's own words are about other things."""
+    return interface(text) if any(("*", text) in strings for strings in LANGUAGES.values()) else text
 
 
 def translated(message: str, look_up: Callable[[str], str]) -> str:

@@ -65,7 +65,7 @@ def test_messages_as_the_panel_has_them() -> None:
     assert lines == ["Fußgleiten: 1.2 cm/s", "Einfache Interpolation: 20.5 cm/s"]
     assert translations.translated(results.made_by(report), german) == "pose, Modellpaket open, Startwert 3, 0.4 s"
     assert translations.translated("No installed bundle can Complete. Install one that can", german) == (
-        "Kein installiertes Modellpaket kann „Vervollständigen“. Eines installieren, das es kann")  # fmt: skip
+        "Kein installiertes Modellpaket kann „Ergänzen“. Eines installieren, das es kann")  # fmt: skip
     assert translations.translated("Mixamo: all 20 joints", german) == "Mixamo: alle 20 Gelenke"
     assert translations.translated("Found by bone names: 18 of 20 joints", german) == (
         "Nach Knochennamen gefunden: 18 von 20 Gelenken")  # fmt: skip

@@ -80,7 +80,7 @@ MESSAGES: dict[str, str] = {
     "Jerk: {0} {1}, plain interpolation {2}": "Ruck: {0} {1}, einfache Interpolation {2}",
     "{0}: {1} {2}\nPlain interpolation: {3} {4}": "{0}: {1} {2}\nEinfache Interpolation: {3} {4}",
     "(as measured where How Much is 1)": "(gemessen bei Wie viel = 1)",
-    "Nothing is known between this result and plain interpolation: it was generated or follows controls, or the file "
+    "Nothing is known between this result and plain interpolation: it was generated, it follows controls, or the file "
     "was opened since. Make it again":
         "Zwischen diesem Ergebnis und einfacher Interpolation ist nichts bekannt: es wurde erzeugt oder folgt "
         "Vorgaben, oder die Datei wurde seither geöffnet. Noch einmal machen",
@@ -439,4 +439,12 @@ MESSAGES: dict[str, str] = {
         "{0}. Python {1} wird gebraucht: eines daneben installieren und hier wählen.",
     "There is no 3D view to take it from": "Es gibt keine 3D-Ansicht, aus der er zu nehmen wäre",
     "model {0}": "Modell {0}",
+    "Weights: usable commercially (trained only on motion that may be).":
+        "Gewichte: gewerblich verwendbar (nur auf Bewegung trainiert, die das ist).",
+    "Weights: research and non-commercial use only (CC BY-NC 4.0), since also trained on {0}.":
+        "Gewichte: nur für Forschung und nicht-gewerblich (CC BY-NC 4.0), da auch auf {0} trainiert.",
+    "Location {0}": "Position {0}",
+    "Rotation {0}": "Rotation {0}",
+    "{0} went away while its Action was being written. Run again.":
+        "{0} verschwand, während seine Aktion geschrieben wurde. Noch einmal laufen lassen.",
 }  # fmt: skip

@@ -77,7 +77,8 @@ def character() -> Iterator[float]:
     yield from stage.show_tab()
     settings = bpy.context.scene.limber  # type: ignore[attr-defined]
     settings.system, settings.variations = "interpolation", 2
-    yield 3.0
+    yield from stage.until(lambda: ours("jobs").current().characters.get(obj) is not None, PATIENCE)
+    yield 1.0
     stage.picture("01-panel")
     for task in ("follow", "text", "refine"):
         settings.task = task
@@ -157,7 +158,7 @@ def preferences() -> Iterator[float]:
     region = next(r for r in area.regions if r.type == "WINDOW")
     for part in ("08", "09"):
         with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area, region=region):
-            for _ in range(9):
+            for _ in range(12):
                 bpy.ops.view2d.scroll_down()
         yield 1.0
         stage.picture(f"{part}-preferences-below")
@@ -178,4 +179,4 @@ def clashes() -> None:
     stage.REPORT["shortcuts of Blender's that are ours too"] = found
 
 
-stage.tell([enable, character, result, shortcuts, menus, clashes, preferences])
+stage.tell([enable, clashes, character, menus, result, shortcuts, preferences])
