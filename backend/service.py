@@ -20,6 +20,7 @@ from blender_addon.motion.errors import InvalidRequestError, LimberError, Weight
 from . import systems, tasks, weights
 from .systems.base import BUILT_IN, System, Told
 from .weights import Bundle
+from .windows import FPS
 
 PACKAGED = Path(__file__).resolve().parent / "weights"
 DEFAULT_BUNDLE = "open"
@@ -72,6 +73,10 @@ class Service:
         if len(request) * request.variations > MAX_FRAMES:
             problem = f"{request.variations} of {len(request)} frames are more than {MAX_FRAMES} frames"
             raise InvalidRequestError("variations", problem, "Ask for fewer, or split the range into parts.")
+        lasting = len(request) / request.clip.fps
+        if lasting * FPS * request.variations > MAX_FRAMES:
+            problem = f"{len(request)} frames at {request.clip.fps:g} a second last {lasting:.4g} seconds"
+            raise InvalidRequestError("fps", problem, f"At {FPS:g} a second at most {MAX_FRAMES} frames are taken.")
         with self._lock:
             # 2. which weights, which system
             bundle, name = self._choose(request)

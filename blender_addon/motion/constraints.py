@@ -24,6 +24,8 @@ OBSERVING = ("refine", "follow")
 """Tasks in which values that are not known are heeded by their confidence."""
 MAX_FRAMES = 200_000
 MAX_VARIATIONS = 64
+FARTHEST = 1e7
+"""Metres: farther away nothing can be met to a millimetre, and the models' numbers end."""
 Mask = NDArray[np.bool_]
 
 
@@ -108,6 +110,10 @@ class Request:
         if n > MAX_FRAMES:
             raise InvalidRequestError("clip", f"{n} frames, at most {MAX_FRAMES} are taken",
                                       "Split the range into parts.")  # fmt: skip
+        for key, value in (("clip.root_positions", self.clip.root_positions), ("clip.offsets", skeleton.offsets),
+                           ("targets", self.targets)):  # fmt: skip
+            if value is not None and (np.abs(value) > FARTHEST).any():
+                raise InvalidRequestError(key, f"a place more than {FARTHEST:g} m away", "Use metres.")
         for key, shape in (("rotation_known", (n, j)), ("position_known", (n, j)),
                            ("root_known", (n,)), ("heading_known", (n,)), ("ground_known", (n,))):  # fmt: skip
             if key == "ground_known" and self.ground_known is None:

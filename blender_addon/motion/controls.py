@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from . import polyline
+from .constraints import FARTHEST
 from .errors import FileFormatError, InvalidRequestError
 from .pinned import Controls, Ground, Pin, check, request
 from .rotations import Array
@@ -38,8 +39,6 @@ PRESENT = "present"
 """The position of a pin that is to stay where the present motion has it."""
 MAX_BYTES = 64 * 1024 * 1024
 MAX_POINTS = 100_000
-FARTHEST = 1e7
-"""Of any number: farther away nothing can be met to a millimetre."""
 _SPOKEN = {"wrist": "hand", "ankle": "foot", "foot": "toes", "shoulder": "upper arm", "collar": "collarbone"}
 _WHOLE = {"version", "up", "unit", "pins", "path", "waypoints"}
 _PIN = {"joint", "bone", "name", "frames", "position", "positions", "offset", "firmness"}

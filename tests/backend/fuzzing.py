@@ -7,12 +7,14 @@ test runs the same for a moment. A seed names the whole run; what fails is kept 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import struct
 import sys
 import tempfile
 import time
 import traceback
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,14 +22,26 @@ from typing import Any
 
 import numpy as np
 
-from blender_addon.motion import bvh, npz
+from blender_addon.motion import bvh, controls, npz
 from blender_addon.motion.bone_maps import BoneMap, find
+from blender_addon.motion.constraints import Result
 from blender_addon.motion.errors import LimberError
 
 from .conftest import keyed, make_bundle, waving
 
 WORDS = (b"nan", b"-1", b"1e999", b"\0", b"\xff\xfe", b"{", b"[", b"End Site", b"JOINT", b"MOTION", b"99999999999",
          b"\x93NUMPY", b"PK\x03\x04", b'"', b"null", b"\xf0\x9f\xa6\xb4", b"F64", b"..", b"/etc/passwd")  # fmt: skip
+
+CONTROLS: dict[str, Any] = {
+    "version": 1, "up": "Z", "unit": 1.0,
+    "pins": [{"joint": "left_wrist", "frames": [2, 5], "position": [0.4, -0.3, 1.2], "firmness": 0.5},
+             {"bone": "hand.R", "frames": [3, 4], "positions": [[-0.5, 0, 1], [-0.4, 0, 1]], "name": "Hand"},
+             {"joint": "left_ankle", "frames": 10, "position": "present", "offset": [0, 0.1, 0]}],
+    "path": {"points": [[0, 0], [0, -0.2], [0.1, -0.3]], "frames": [0, 9], "heading": "along", "closed": False,
+             "fractions": [[0, 0], [9, 1]]},
+    "waypoints": [{"frame": 12, "position": [0.05, -0.2], "heading": 20}],
+}  # fmt: skip
+"""Every kind of entry of controls, on a clip of 14 frames; the bone is the right wrist's."""
 
 
 @dataclass
@@ -96,12 +110,47 @@ def parsers(folder: Path) -> Mapping[str, tuple[bytes, Callable[[bytes], Any]]]:
         (bundle / weights.CONFIG).write_bytes(data)
         return weights.load(bundle)
 
+    def entry(archive: bytes, name: str) -> tuple[bytes, Callable[[bytes], bytes]]:
+        """One entry of an archive, and the archive with another one there: otherwise checksums refuse nearly all."""
+        with zipfile.ZipFile(io.BytesIO(archive)) as file:
+            entries = {info.filename: file.read(info) for info in file.infolist()}
+
+        def with_other(data: bytes) -> bytes:
+            out = io.BytesIO()
+            with zipfile.ZipFile(out, "w") as file:
+                for key, value in {**entries, name: data}.items():
+                    file.writestr(key, value)
+            return out.getvalue()
+
+        return entries[name], with_other
+
     good_config = (bundle / weights.CONFIG).read_bytes()
+    meta, with_meta = entry(npz.request_to_bytes(keyed(6)), "meta.npy")
+    turned, with_turned = entry(npz.clip_to_bytes(waving(6)), "clip.rotations.npy")
+    take = folder / "take.npz"
+    npz.save_amass(take, waving(6))
+    poses, with_poses = entry(take.read_bytes(), "poses.npy")
+
+    def amass(data: bytes) -> Any:
+        take.write_bytes(with_poses(data))
+        return npz.load_amass(take, max_bytes=1 << 24)
+
     bones = find(waving(2).skeleton)
+    answered = Result((waving(6),), waving(6), {"system": "none"})
     return {
         "bvh": (bvh.format(waving(6)).encode(), lambda d: bvh.parse(bvh.decode(d, "fuzz.bvh"), "fuzz.bvh")),
         "npz request": (npz.request_to_bytes(keyed(6)), lambda d: npz.request_from_bytes(d, 1 << 24)),
         "npz clip": (npz.clip_to_bytes(waving(6)), lambda d: npz.clip_from_bytes(d, 1 << 24)),
+        "npz meta": (meta, lambda d: npz.request_from_bytes(with_meta(d), 1 << 24)),
+        "npz array": (turned, lambda d: npz.clip_from_bytes(with_turned(d), 1 << 24)),
+        "npz result": (npz.result_to_bytes(answered), lambda d: npz.result_from_bytes(d, 1 << 24)),
+        "AMASS": (poses, amass),
+        "controls": (
+            json.dumps(CONTROLS).encode(),
+            lambda d: controls.load(
+                "{" + d.decode("utf-8", "replace").lstrip("{"), 30.0, 14, bones={"hand.R": "right_wrist"}
+            ),
+        ),
         "safetensors": ((bundle / weights.MODEL).read_bytes(), tensors),
         "config.json": (good_config, config),
         "bone map": (bones.to_json().encode(), lambda d: BoneMap.from_json(d.decode("utf-8", "replace"))),

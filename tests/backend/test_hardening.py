@@ -44,7 +44,8 @@ def test_no_pickle_is_imported_and_no_shell_is_used() -> None:
                     assert options.get("allow_pickle", "False") == "False", path
 
 
-@pytest.mark.parametrize("name", ["bvh", "npz request", "npz clip", "safetensors", "config.json", "bone map"])
+@pytest.mark.parametrize("name", ["bvh", "npz request", "npz clip", "npz meta", "npz array", "npz result", "AMASS",
+                                  "controls", "safetensors", "config.json", "bone map"])  # fmt: skip
 def test_parsers_only_refuse(name: str, tmp_path: Path) -> None:
     good, read = fuzzing.parsers(tmp_path)[name]
     read(good)
