@@ -141,10 +141,14 @@ def draw_settings(layout: bpy.types.UILayout, obj: bpy.types.Object | None, cont
         prompt = column.row()
         prompt.enabled = not settings.markers
         prompt.prop(settings, "prompt")
-        column.prop(settings, "markers")
+        whole = column.row()
+        whole.use_property_split = False  # beside a label it would be cut off
+        whole.prop(settings, "markers")
         column.row().prop(settings, "begin", expand=True)
         if settings.begin == "CURSOR":
-            column.prop(settings, "heading")
+            row = column.row(align=True)
+            row.prop(settings, "heading")
+            row.operator("limber.heading_from_view", text="", icon="VIEW_CAMERA")
         elif settings.begin == "MOTION":
             column.prop(settings, "loop")
     elif settings.task == plans.FOLLOW:

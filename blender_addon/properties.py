@@ -30,7 +30,7 @@ TASKS = (
     ("follow", "Follow", "Hands, feet, any joint and the hips go where pins, a path and waypoints say"),
 )
 BEGINNINGS = (
-    ("CURSOR", "3D Cursor", "Begin at the 3D cursor, facing the heading below"),
+    ("CURSOR", "Cursor", "Begin at the 3D cursor, facing the heading below"),
     ("POSE", "Pose", "Go on from the pose at the range's first frame, which stays as it is"),
     ("MOTION", "Motion", "Go on after the last key, up to the range's end; all before stays as it is"),
 )

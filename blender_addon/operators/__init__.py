@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from . import decide, pins, run
+from . import decide, heading, pins, run
 
-CLASSES = (*run.CLASSES, *decide.CLASSES, *pins.CLASSES)
+CLASSES = (*run.CLASSES, *decide.CLASSES, *heading.CLASSES, *pins.CLASSES)
