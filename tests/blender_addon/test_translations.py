@@ -42,9 +42,10 @@ def test_parts_are_the_same(language: str) -> None:
 
 
 def test_every_template_is_found_again() -> None:
-    for _, english in translations.LANGUAGES["de"]:
+    for (_, english), text in translations.LANGUAGES["de"].items():
         own = re.sub(r"\{\d\}", "", english)
-        if not re.search(r"\{\d\}", english) or len(re.findall("[A-Za-z]", own)) < 8 or "\n" in english:
+        few = len(re.findall("[A-Za-z]", own)) < 8
+        if own == english or few or "\n" in english or english == text:
             continue
         values = [f"X{n}Y" for n in range(9)]
         said = translations.translated(english.format(*values), german)
