@@ -16,6 +16,7 @@ from typing import Any
 
 from .batch import command as retarget
 from .motion.arguments import confidence
+from .motion.blending import MOST
 from .motion.constraints import MAX_VARIATIONS
 from .motion.errors import InvalidRequestError, LimberError
 from .motion.parts import PARTS
@@ -80,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _inbetween_arguments(parser: argparse.ArgumentParser) -> None:
     _run_arguments(parser)
+    _amount_argument(parser)
     parser.add_argument("--keys", type=_frames, metavar="1,20,45",
                         help="take the poses at these frames as the keys (for motion with a key on every frame); "
                         "without it the Action's own keys are kept")  # fmt: skip
@@ -104,6 +106,13 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
         "--fps", type=_rate, help="rate of a .glb or .gltf SCENE, which does not say (default 24)"
     )
     parser.add_argument("--only-armature", action="store_true", help=".fbx and .glb without meshes")
+
+
+def _amount_argument(parser: argparse.ArgumentParser) -> None:
+    """For what has plain interpolation, or the motion as it was, at its other end."""
+    parser.add_argument("--amount", type=_amount, default=1.0, metavar="A",
+                        help=f"how much of the model: 0 plain interpolation (refine: as it was), up to {MOST:g} "
+                        "(default 1)")  # fmt: skip
 
 
 def _inbetween(options: argparse.Namespace) -> int:
@@ -138,7 +147,8 @@ def _carry_out(
     with headless.session() as running:
         usual = {"start": start, "end": end, "seed": options.seed, "variations": options.variations,
                  "system": options.system, "bundle": options.bundle,
-                 "tolerance": Tolerance(*options.sparse) if options.sparse else None}  # fmt: skip
+                 "tolerance": Tolerance(*options.sparse) if options.sparse else None,
+                 "amount": getattr(options, "amount", 1.0)}  # fmt: skip
         plan = plans.Plan(**(usual | prepare(obj)))
         outcome = headless.run(running, obj, plan)
         headless.accept_all(obj)
@@ -187,6 +197,7 @@ def _pair(both: dict[str, float], digits: int, unit: str, beside: str) -> str:
 
 def _complete_arguments(parser: argparse.ArgumentParser) -> None:
     _run_arguments(parser)
+    _amount_argument(parser)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--joints", type=_names, metavar="left_arm,head", help=JOINTS_HELP.format("missing"))
     what.add_argument("--bones", type=_words, metavar="NAME,NAME", help="bones that are missing, by name")
@@ -196,6 +207,7 @@ def _complete_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _refine_arguments(parser: argparse.ArgumentParser) -> None:
     _run_arguments(parser)
+    _amount_argument(parser)
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--joints", type=_names, metavar="left_arm,head",
                       help=JOINTS_HELP.format("to clean") + " (default: all)")  # fmt: skip
@@ -231,6 +243,7 @@ def _captured(options: argparse.Namespace) -> int:
 
 def _edit_arguments(parser: argparse.ArgumentParser) -> None:
     _run_arguments(parser)
+    _amount_argument(parser)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--joints", type=_names, metavar="left_arm,head",
                       help=JOINTS_HELP.format("to do something else"))  # fmt: skip
@@ -407,6 +420,13 @@ def _tolerance(text: str) -> float:
     value = float(text)
     if not 0.001 <= value <= 1000:  # also catches not-a-number
         raise argparse.ArgumentTypeError(f"{text} is no tolerance")
+    return value
+
+
+def _amount(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= MOST:  # also catches not-a-number
+        raise argparse.ArgumentTypeError(f"{text} is not in 0..{MOST:g}")
     return value
 
 

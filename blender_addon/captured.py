@@ -138,7 +138,7 @@ class Captured:
         jerks = {"model": carry.jerk(result.clips[0], self.scope.joints),
                  "interpolation": carry.jerk(was, self.scope.joints)}  # fmt: skip
         known: Mask = ~self.scope.joints
-        return Answers(clips, known, ~self.scope.root, {**result.report, "jerk": jerks})
+        return Answers(clips, known, ~self.scope.root, {**result.report, "jerk": jerks}, own)
 
     def _generated(self, rig: retarget.Rig, result: Result) -> Answers:
         """New motion on the character's own bones, where it is wanted."""

@@ -99,3 +99,18 @@ def why_no_decision(context: bpy.types.Context) -> str:
     if not properties.under_review(obj):
         return "There is no result to decide on"
     return ""
+
+
+def why_no_amount(obj: bpy.types.Object | None) -> str:
+    """Why there can be no more or less of the model in the result that is shown; "" if there can."""
+    session = jobs.current()
+    if session is None or obj is None:
+        return "Select an armature"
+    state = properties.review(obj)
+    action = state.results[state.current].action if state.current < len(state.results) else None
+    if action is None or not session.amounts.known(action):
+        return (
+            "Nothing is known between this result and plain interpolation: it was generated, it follows controls, "
+            "or the file was opened since. Make it again"
+        )
+    return ""

@@ -27,6 +27,7 @@ from . import (
     conversation,
     elsewhere,
     followed,
+    how_much,
     mapping,
     pending,
     plans,
@@ -86,6 +87,7 @@ class Session:
         self.models: list[dict[str, Any]] = []
         self.defect = ""
         self.characters = mapping.Characters()
+        self.amounts = how_much.Amounts()
         self.looked_at = False
         self._asked: conversation.Models | None = None
         self._shown: object = None
@@ -229,6 +231,7 @@ class Session:
             job.end(CANCELLED)
         self.jobs.clear()
         self.characters.forget()
+        self.amounts.forget()
         pending.forget()
 
     def data_replaced(self) -> None:
@@ -236,6 +239,14 @@ class Session:
         self.characters.doubt()
         for job in self.jobs.values():
             job.put_aside()
+        self.amounts.look_again()
+        self.wake()
+
+    def want_amount(self, obj: bpy.types.Object) -> None:
+        """A result's slider was moved; without a timer its Action follows at once."""
+        self.amounts.want(obj)
+        if bpy.app.background:
+            self.amounts.settle()
         self.wake()
 
     def bones_changed(self) -> None:
@@ -277,6 +288,7 @@ class Session:
                 job.longest_hold = max(job.longest_hold, time.perf_counter() - began)
                 job.longest_work = max(job.longest_work, time.thread_time() - worked)
                 busy = True
+        busy = self.amounts.advance(self._slice_seconds) or busy
         found = self.characters.find_wanted(find_object)
         self._watch_backend()
         self._left = time.perf_counter() if busy else 0.0
@@ -300,7 +312,8 @@ class Session:
                 answers, collected = job.answers, job.collected
                 assert answers is not None
                 assert collected is not None
-                if self._slice(job, lambda: results.write(obj, followed.ready(obj, collected), answers, job.facts)):
+                if self._slice(job, lambda: results.write(
+                        obj, followed.ready(obj, collected), answers, job.facts, self.amounts)):  # fmt: skip
                     pending.remember(obj, collected, answers)
                     job.end(DONE)
         except LimberError as error:
@@ -377,6 +390,7 @@ class Session:
         """Have the sidebars drawn again when what they show is another than before."""
         shown = (
             self.backend_state, self.backend_problem, self.defect, len(self.models), self.characters.version,
+            self.amounts.busy,
             tuple((j.uid, j.phase, j.step, j.total, j.eta and round(j.eta), j.error) for j in self.jobs.values()),
         )  # fmt: skip
         if shown == self._shown and not self._draw_again:

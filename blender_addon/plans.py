@@ -62,6 +62,7 @@ class Plan:
         motion: follow: what of the present motion is kept, see :mod:`.follow_properties`.
         controls: follow: the entries of :mod:`.motion.controls`; None: what the armature object holds.
         tolerance: few keys that keep the result this near; None: a key on every frame.
+        amount: how much of the model, 0 (plain interpolation) to :data:`.motion.blending.MOST`, where a task has both.
     """
 
     start: int
@@ -85,6 +86,7 @@ class Plan:
     motion: str = follow_properties.KEPT
     controls: Mapping[str, Any] | None = None
     tolerance: Tolerance | None = None
+    amount: float = 1.0
 
 
 # -- masks as text -------------------------------------------------------------------------------------
@@ -272,7 +274,8 @@ def from_action(obj: bpy.types.Object) -> Plan:
         few = made.get("tolerance")  # results of older versions do not say
         plan = Plan(int(made["start"]), int(made["end"]), "ALL", int(made["seed"]), int(made["variations"]),
                     str(made["system"]), str(made["bundle"]), known, list(made["texts"]),
-                    tolerance=Tolerance(**{k: float(v) for k, v in few.items()}) if few else None)  # fmt: skip
+                    tolerance=Tolerance(**{k: float(v) for k, v in few.items()}) if few else None,
+                    amount=float(made.get("amount", 1.0)))  # fmt: skip
         if made["task"] == INBETWEEN:
             return plan
         return replace(plan, task=str(made["task"]), keep="NONE", confidence=float(made["confidence"]),

@@ -11,6 +11,8 @@ from typing import Any
 
 import bpy
 
+from .motion.blending import MOST
+
 RANGES = (
     ("SCENE", "Scene", "The scene's frame range, or the preview range where it is set"),
     ("KEYS", "Keys", "From the character's first key to its last"),
@@ -127,6 +129,16 @@ class LimberSettings(bpy.types.PropertyGroup):
     )  # fmt: skip
 
 
+def _amount_changed(result: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
+    """Have the result's Action follow; where there is no timer, at once."""
+    from . import jobs
+
+    del context
+    session = jobs.current()
+    if session is not None:
+        session.want_amount(result.id_data)  # type: ignore[arg-type]
+
+
 class LimberResult(bpy.types.PropertyGroup):
     """One result under review, with what was measured."""
 
@@ -143,6 +155,11 @@ class LimberResult(bpy.types.PropertyGroup):
     keep: bpy.props.BoolProperty(
         name="Keep Too", description="Accepting another result leaves this one in the file as well"
     )
+    amount: bpy.props.FloatProperty(
+        name="How Much", default=1.0, min=0.0, max=MOST, update=_amount_changed,
+        description="How much of the model: 0 is plain interpolation (where motion is cleaned: as it was), 1 the "
+        "model's result, more goes further the same way. Every key stays exactly as it is",
+    )  # fmt: skip
     remark: bpy.props.StringProperty(name="Remark", description="What to know about this result")
     followed: bpy.props.StringProperty(
         name="Followed", description="How far each pin and the path were met, measured on this result"

@@ -10,10 +10,10 @@ from typing import Any, TypeAlias
 
 import bpy
 
-from . import actions, captured_writer, character_io, followed, keyframes, plans, properties, review
+from . import actions, captured_writer, character_io, followed, how_much, keyframes, plans, properties, review
 from .captured import Captured
 from .followed import Followed
-from .keyframes import Keys
+from .keyframes import Channels, Keys
 from .motion.errors import InvalidRequestError
 from .transfer import Answers, Collected
 
@@ -31,8 +31,9 @@ CHANGED = (
 
 
 def write(
-    obj: bpy.types.Object, collected: Read, answers: Answers, facts: Callable[[], dict[str, Any]]
-) -> Generator[None, None, None]:
+    obj: bpy.types.Object, collected: Read, answers: Answers, facts: Callable[[], dict[str, Any]],
+    amounts: how_much.Amounts,
+) -> Generator[None, None, None]:  # fmt: skip
     """One Action a variation, then the first of them on the armature, under review.
 
     Nothing of the animator's changes before the last step; given up earlier (a cancel, an undo, the
@@ -43,6 +44,7 @@ def write(
         collected: what was read from it.
         answers: what came back.
         facts: what else the Actions are to carry about the run; asked when they are done.
+        amounts: gets what the results were written from, so that there can be more or less of the model in them.
     """
     original = _still_there(obj, collected)
     changed = (yield from _key_change(collected.keys, original)) != 0
@@ -52,8 +54,14 @@ def write(
     made: list[tuple[int, float]] = []  # (session number of the Action, largest key change)
     with _given_up_cleanly(made, original_uid, had_fake_user):
         # 1. the Actions
+        plain = None if answers.plain is None else (yield from _channels(obj, collected, answers.plain))[0]
         for n, clip in enumerate(answers.clips):
-            action = yield from _write_one(obj, collected, clip, result_name(original.name), made)
+            model, kept = yield from _channels(obj, collected, clip)
+            source = how_much.kept(obj, plain, model, kept, collected.plan.tolerance) if plain is not None else None
+            channels = model if source is None else how_much.blended(source, collected.plan.amount)
+            action = yield from _write_one(obj, collected, channels, kept, result_name(original.name), made)
+            if source is not None:
+                amounts.keep(action.session_uid, source)
             change = yield from _key_change(collected.keys, action)
             made[-1] = (action.session_uid, change)
             record = _provenance(collected, answers, n, original.name, slot_identifier)
@@ -102,16 +110,21 @@ def _still_there(obj: bpy.types.Object, collected: Read) -> bpy.types.Action:
     return action
 
 
-def _write_one(
-    obj: bpy.types.Object, collected: Read, clip: Any, name: str, made: list[tuple[int, float]]
-) -> Generator[None, None, bpy.types.Action]:
+def _channels(
+    obj: bpy.types.Object, collected: Read, clip: Any
+) -> Generator[None, None, tuple[Channels, Keys]]:
+    """A clip as F-curve values, and the keys that stay."""
     if isinstance(collected, Captured):
-        channels, kept = yield from _quietly(captured_writer.channels_steps(obj, collected, clip))
-        first, last = kept.start, kept.end
-    else:
-        kept, first, last = collected.keys, collected.first, collected.last
-        channels = yield from _quietly(character_io.result_channels_steps(
-            obj, collected.bone_map, collected.captured, clip, kept))  # fmt: skip
+        return (yield from _quietly(captured_writer.channels_steps(obj, collected, clip)))
+    channels = yield from _quietly(character_io.result_channels_steps(
+        obj, collected.bone_map, collected.captured, clip, collected.keys))  # fmt: skip
+    return channels, collected.keys
+
+
+def _write_one(
+    obj: bpy.types.Object, collected: Read, channels: Channels, kept: Keys, name: str, made: list[tuple[int, float]]
+) -> Generator[None, None, bpy.types.Action]:
+    first, last = (kept.start, kept.end) if isinstance(collected, Captured) else (collected.first, collected.last)
     before = {action.session_uid for action in bpy.data.actions}
     steps = keyframes.write_action_steps(obj, name, channels, kept, first, last, False, collected.plan.tolerance)
     while True:
@@ -213,6 +226,7 @@ def _provenance(collected: Read, answers: Answers, n: int, original: str, slot: 
         "asked_system": plan.system, "asked_bundle": plan.bundle,
         "start": plan.start, "end": plan.end, "keep": plan.keep, "texts": plan.texts,
         "tolerance": None if plan.tolerance is None else asdict(plan.tolerance),
+        "amount": 1.0 if answers.plain is None else plan.amount,
         "known": plans.known_to_json(answers.joints, answers.root, collected.first),
         "mapping": collected.bone_map.preset, "source_action": original, "source_slot": slot, "report": report,
     }  # fmt: skip
@@ -233,6 +247,7 @@ def _show(
         if "followed" in report:
             entry.followed = "\n".join(followed.lines(report["followed"][n]))
         entry.action, entry.key_change = by_uid[uid], change
+        entry.amount = how_much.written(by_uid[uid])
         by_uid[uid].pop(UNFINISHED, None)
         by_uid[uid].use_fake_user = False  # the review holds it, and where that goes with its armature, so does it
         entry.comparison = comparison(report, task)

@@ -5,7 +5,8 @@ No postponed annotations here: Blender reads the properties from them.
 
 import bpy
 
-from .. import checks, review
+from .. import checks, jobs, properties, review
+from ..motion.blending import MOST
 from ..translations import shown
 
 
@@ -14,6 +15,13 @@ def chosen(context: bpy.types.Context) -> bpy.types.Object:
     obj = checks.active_armature(context)
     assert obj is not None
     return obj
+
+
+def settle() -> None:
+    """What is decided on is what its slider says."""
+    session = jobs.current()
+    if session is not None:
+        session.amounts.settle()
 
 
 class _Decision:
@@ -38,6 +46,7 @@ class LIMBER_OT_accept(_Decision, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Keep it."""
+        settle()
         review.accept(chosen(context))
         return {"FINISHED"}
 
@@ -50,6 +59,7 @@ class LIMBER_OT_discard(_Decision, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Throw them away."""
+        settle()
         review.discard(chosen(context))
         return {"FINISHED"}
 
@@ -74,8 +84,40 @@ class LIMBER_OT_next_variation(_Decision, bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Show it."""
+        settle()
         review.show_next(chosen(context), self.step)
         return {"FINISHED"}
 
 
-CLASSES = (LIMBER_OT_accept, LIMBER_OT_discard, LIMBER_OT_next_variation)
+class LIMBER_OT_how_much(_Decision, bpy.types.Operator):
+    """Blend the result that is shown between plain interpolation and the model's motion, or beyond it. Every key stays
+    exactly as it is"""
+
+    bl_idname = "limber.how_much"
+    bl_label = "How Much"
+
+    amount: bpy.props.FloatProperty(
+        name="How Much", default=1.0, min=0.0, max=MOST,
+        description="0 is plain interpolation (where motion is cleaned: as it was), 1 the model's result, more goes "
+        "further the same way",
+    )  # fmt: skip
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs a result that remembers what it was written from."""
+        if not super().poll(context):
+            return False
+        reason = checks.why_no_amount(checks.active_armature(context))
+        if reason:
+            cls.poll_message_set(shown(reason))
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Set it, and write the Action at once."""
+        state = properties.review(chosen(context))
+        state.results[state.current].amount = self.amount
+        settle()
+        return {"FINISHED"}
+
+
+CLASSES = (LIMBER_OT_accept, LIMBER_OT_discard, LIMBER_OT_next_variation, LIMBER_OT_how_much)
