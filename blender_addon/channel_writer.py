@@ -198,13 +198,12 @@ class Writer:
         made = np.broadcast_to(made, (len(self.frames), 4))
         if self.use_residuals:
             made = residuals.turned(made, self.frames, *self.keyed_turn(k, transform))
-        locked = _locked_rotation(bone)
+        locked = locked_rotation(bone)
         if any(locked) and not _by_component(bone):
             own = self.curves.values(path, live, self.frames)
             made = _hold_axes(made, pose_model.to_rotation(own, mode), locked[-3:])
         values = continuity.channel_values(made, mode, self.frames, *self._anchors(info.name, prop))
-        # x, y and z locked: what is left of a quaternion, w, could only undo the lock
-        leave = (True,) * len(live) if all(locked[-3:]) else locked if _by_component(bone) else (False,) * len(live)
+        leave = left_rotation(bone)
         if any(leave):
             present = np.broadcast_to(self.curves.values(path, live, self.frames), values.shape)
             values = np.where(leave, present, values)
@@ -281,8 +280,17 @@ def _by_component(bone: Any) -> bool:
     return bone.rotation_mode not in ("QUATERNION", "AXIS_ANGLE") or bool(bone.lock_rotations_4d)
 
 
-def _locked_rotation(bone: Any) -> tuple[bool, ...]:
-    """Locked channels of the bone's rotation mode, in channel order."""
+def left_rotation(bone: Any) -> tuple[bool, ...]:
+    """Which channels of the bone's rotation mode are not written, in channel order, because of its locks."""
+    locked = locked_rotation(bone)
+    count = 4 if bone.rotation_mode in ("QUATERNION", "AXIS_ANGLE") else 3
+    if all(locked[-3:]):  # what is left of a quaternion, w, could only undo the lock
+        return (True,) * count
+    return locked if _by_component(bone) else (False,) * count
+
+
+def locked_rotation(bone: Any) -> tuple[bool, ...]:
+    """Locked channels of the bone's rotation mode, in channel order; of a quaternion by angles, X, Y and Z."""
     locks = tuple(bool(x) for x in bone.lock_rotation)
     if bone.rotation_mode in ("QUATERNION", "AXIS_ANGLE") and bone.lock_rotations_4d:
         return (bool(bone.lock_rotation_w), *locks)

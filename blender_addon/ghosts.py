@@ -58,8 +58,9 @@ def draw() -> None:
     obj, shown = found
     settings, now = show_properties.of(context.scene), context.scene.frame_current
     scale, region = context.preferences.system.ui_scale, context.region
-    with gpu_drawing.blended(), gpu.matrix.push_pop():
-        gpu.matrix.multiply_matrix(Matrix(shown.matrix(obj).tolist()))
+    matrix: Any = gpu.matrix  # the stubs do not know its context
+    with gpu_drawing.blended(), matrix.push_pop():
+        matrix.multiply_matrix(Matrix(shown.matrix(obj).tolist()))
         for name, figure, color in figures(obj, shown, settings):
             if settings.trails:
                 for bone in pending.trailed(obj, shown):

@@ -33,9 +33,9 @@ def faint(color: Color, share: float) -> Color:
     return (*color[:3], share * color[3])
 
 
-def batch(shader: str, kind: str, points: ArrayLike, indices: Sequence[Sequence[int]] | None = None) -> Any:
+def batch(shader: str, kind: Any, points: ArrayLike, indices: Sequence[Sequence[int]] | None = None) -> Any:
     """Points ``(n, 2 or 3)`` on the graphics card, to be drawn with one of Blender's shaders."""
-    found = np.ascontiguousarray(points, np.float32)
+    found: Any = np.ascontiguousarray(points, np.float32)
     return batch_for_shader(gpu.shader.from_builtin(shader), kind, {"pos": found}, indices=indices)
 
 
@@ -114,3 +114,15 @@ def redraw() -> None:
             for region in area.regions if area.type in ("VIEW_3D", "DOPESHEET_EDITOR") else ():
                 if region.type == "WINDOW":
                     region.tag_redraw()
+
+
+def tab_open(category: str, windows: Sequence[Any] | None = None) -> bool:
+    """Whether any 3D view's sidebar shows the tab ``category``; in some windows, or in all."""
+    manager = bpy.context.window_manager
+    for window in (manager.windows if manager else ()) if windows is None else windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D" and area.spaces.active.show_region_ui:
+                bars = (region for region in area.regions if region.type == "UI")
+                if any(region.active_panel_category == category for region in bars):
+                    return True
+    return False

@@ -9,7 +9,7 @@ from __future__ import annotations
 import bpy
 from bpy.app.handlers import persistent
 
-from . import jobs, results
+from . import changes, gpu_drawing, jobs, panels, results
 
 SOON = 0.01
 
@@ -35,10 +35,7 @@ def load_post(*_: object) -> None:
 def save_pre(*_: object) -> None:
     """What is half written is put aside, so that the file does not hold it; it is written again afterwards."""
     session = jobs.current()
-    if session is None:
-        return
-    session.amounts.settle()
-    if results.unfinished():
+    if session is not None and results.unfinished():
         session.data_replaced()
 
 
@@ -55,8 +52,14 @@ def undo_post(*_: object) -> None:
 def depsgraph_update_post(_scene: object, depsgraph: bpy.types.Depsgraph) -> None:
     """An armature's bones or constraints may have changed."""
     session = jobs.current()
-    if session is not None and depsgraph.id_type_updated("ARMATURE"):
+    if session is None:
+        return
+    if depsgraph.id_type_updated("ARMATURE"):
         session.bones_changed()
+    if any(depsgraph.id_type_updated(kind) for kind in changes.DEPENDS_ON):
+        session.preview.doubt()
+        if gpu_drawing.tab_open(panels.CATEGORY):
+            session.wake()
 
 
 HANDLERS = (

@@ -23,11 +23,11 @@ import bpy
 
 from . import (
     captured,
+    changes,
     client,
     conversation,
     elsewhere,
     followed,
-    how_much,
     mapping,
     pending,
     plans,
@@ -87,7 +87,7 @@ class Session:
         self.models: list[dict[str, Any]] = []
         self.defect = ""
         self.characters = mapping.Characters()
-        self.amounts = how_much.Amounts()
+        self.preview = changes.Preview()
         self.looked_at = False
         self._asked: conversation.Models | None = None
         self._shown: object = None
@@ -231,22 +231,15 @@ class Session:
             job.end(CANCELLED)
         self.jobs.clear()
         self.characters.forget()
-        self.amounts.forget()
         pending.forget()
+        self.preview.forget()
 
     def data_replaced(self) -> None:
         """Undo or redo: what was being read or written is read or written again."""
         self.characters.doubt()
+        self.preview.doubt()
         for job in self.jobs.values():
             job.put_aside()
-        self.amounts.look_again()
-        self.wake()
-
-    def want_amount(self, obj: bpy.types.Object) -> None:
-        """A result's slider was moved; without a timer its Action follows at once."""
-        self.amounts.want(obj)
-        if bpy.app.background:
-            self.amounts.settle()
         self.wake()
 
     def bones_changed(self) -> None:
@@ -288,8 +281,9 @@ class Session:
                 job.longest_hold = max(job.longest_hold, time.perf_counter() - began)
                 job.longest_work = max(job.longest_work, time.thread_time() - worked)
                 busy = True
-        busy = self.amounts.advance(self._slice_seconds) or busy
         found = self.characters.find_wanted(find_object)
+        if not busy:
+            found = self.preview.advance(self._slice_seconds, self.characters, find_object) or found
         self._watch_backend()
         self._left = time.perf_counter() if busy else 0.0
         if busy or found:
@@ -312,8 +306,7 @@ class Session:
                 answers, collected = job.answers, job.collected
                 assert answers is not None
                 assert collected is not None
-                if self._slice(job, lambda: results.write(
-                        obj, followed.ready(obj, collected), answers, job.facts, self.amounts)):  # fmt: skip
+                if self._slice(job, lambda: results.write(obj, followed.ready(obj, collected), answers, job.facts)):
                     pending.remember(obj, collected, answers)
                     job.end(DONE)
         except LimberError as error:
@@ -390,7 +383,7 @@ class Session:
         """Have the sidebars drawn again when what they show is another than before."""
         shown = (
             self.backend_state, self.backend_problem, self.defect, len(self.models), self.characters.version,
-            self.amounts.busy,
+            self.preview.version,
             tuple((j.uid, j.phase, j.step, j.total, j.eta and round(j.eta), j.error) for j in self.jobs.values()),
         )  # fmt: skip
         if shown == self._shown and not self._draw_again:

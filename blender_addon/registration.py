@@ -7,6 +7,7 @@ from typing import Any
 import bpy
 
 from . import (
+    changes_drawing,
     follow_panel,
     follow_properties,
     ghosts,
@@ -64,6 +65,7 @@ def register() -> None:
     handlers.register()
     pin_drawing.register()
     ghosts.register()
+    changes_drawing.register()
     menus.register()
     keymaps.register()
 
@@ -79,6 +81,7 @@ def unregister() -> None:
     """The reverse; running jobs are cancelled and the backend is ended."""
     keymaps.unregister()
     menus.unregister()
+    changes_drawing.unregister()
     ghosts.unregister()
     pin_drawing.unregister()
     handlers.unregister()
