@@ -9,6 +9,7 @@ from typing import Any
 import bpy
 
 from .. import properties
+from ..translations import say
 
 STEEP = 0.1
 """Share of a view's direction along the ground below which it looks straight down or up."""
@@ -39,7 +40,7 @@ class LIMBER_OT_heading_from_view(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a view to take it from."""
         if context.region_data is None:
-            cls.poll_message_set("There is no 3D view to take it from")
+            cls.poll_message_set(say("There is no 3D view to take it from"))
             return False
         return True
 

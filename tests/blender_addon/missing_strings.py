@@ -14,6 +14,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,7 @@ def from_classes() -> set[tuple[str, str]]:
     return {(context, text) for context, text in out if WORDS.search(text)}
 
 
+@cache
 def from_sources() -> set[tuple[str, str]]:
     """Context and text of what the sources draw, and every sentence in them that is no docstring."""
     out: set[tuple[str, str]] = set()
