@@ -274,7 +274,7 @@ def _line(name: str, both: Any, factor: float, unit: str, report: dict[str, Any]
     digits = 0 if factor == 1 and max(model, plain) >= 10 else 1
     if task == plans.REFINE:
         return f"{name}: {plain:.{digits}f} before, {model:.{digits}f} now ({unit})"
-    if report.get("system") == "interpolation":
+    if report.get("system") == "interpolation" or task == plans.GENERATE:  # a text leaves nothing to interpolate
         return f"{name}: {model:.{digits}f} {unit}"
     if task == plans.COMPLETE:
         return f"{name}: {model:.{digits}f} {unit}, plain interpolation {plain:.{digits}f}"
