@@ -35,7 +35,10 @@ def load_post(*_: object) -> None:
 def save_pre(*_: object) -> None:
     """What is half written is put aside, so that the file does not hold it; it is written again afterwards."""
     session = jobs.current()
-    if session is not None and results.unfinished():
+    if session is None:
+        return
+    session.amounts.settle()
+    if results.unfinished():
         session.data_replaced()
 
 

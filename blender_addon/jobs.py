@@ -28,6 +28,7 @@ from . import (
     conversation,
     elsewhere,
     followed,
+    how_much,
     mapping,
     pending,
     plans,
@@ -88,6 +89,7 @@ class Session:
         self.defect = ""
         self.characters = mapping.Characters()
         self.preview = changes.Preview()
+        self.amounts = how_much.Amounts()
         self.looked_at = False
         self._asked: conversation.Models | None = None
         self._shown: object = None
@@ -233,6 +235,7 @@ class Session:
         self.characters.forget()
         pending.forget()
         self.preview.forget()
+        self.amounts.forget()
 
     def data_replaced(self) -> None:
         """Undo or redo: what was being read or written is read or written again."""
@@ -240,6 +243,14 @@ class Session:
         self.preview.doubt()
         for job in self.jobs.values():
             job.put_aside()
+        self.amounts.look_again()
+        self.wake()
+
+    def want_amount(self, obj: bpy.types.Object) -> None:
+        """A result's slider was moved; without a timer its Action follows at once."""
+        self.amounts.want(obj)
+        if bpy.app.background:
+            self.amounts.settle()
         self.wake()
 
     def bones_changed(self) -> None:
@@ -281,6 +292,7 @@ class Session:
                 job.longest_hold = max(job.longest_hold, time.perf_counter() - began)
                 job.longest_work = max(job.longest_work, time.thread_time() - worked)
                 busy = True
+        busy = self.amounts.advance(self._slice_seconds) or busy
         found = self.characters.find_wanted(find_object)
         if not busy:
             found = self.preview.advance(self._slice_seconds, self.characters, find_object) or found
@@ -306,7 +318,8 @@ class Session:
                 answers, collected = job.answers, job.collected
                 assert answers is not None
                 assert collected is not None
-                if self._slice(job, lambda: results.write(obj, followed.ready(obj, collected), answers, job.facts)):
+                if self._slice(job, lambda: results.write(
+                        obj, followed.ready(obj, collected), answers, job.facts, self.amounts)):  # fmt: skip
                     pending.remember(obj, collected, answers)
                     job.end(DONE)
         except LimberError as error:
@@ -384,6 +397,7 @@ class Session:
         shown = (
             self.backend_state, self.backend_problem, self.defect, len(self.models), self.characters.version,
             self.preview.version,
+            self.amounts.busy,
             tuple((j.uid, j.phase, j.step, j.total, j.eta and round(j.eta), j.error) for j in self.jobs.values()),
         )  # fmt: skip
         if shown == self._shown and not self._draw_again:

@@ -153,10 +153,14 @@ def draw_settings(layout: bpy.types.UILayout, obj: bpy.types.Object | None, cont
         prompt = column.row()
         prompt.enabled = not settings.markers
         prompt.prop(settings, "prompt")
-        column.prop(settings, "markers")
+        whole = column.row()
+        whole.use_property_split = False  # beside a label it would be cut off
+        whole.prop(settings, "markers")
         column.row().prop(settings, "begin", expand=True)
         if settings.begin == "CURSOR":
-            column.prop(settings, "heading")
+            row = column.row(align=True)
+            row.prop(settings, "heading")
+            row.operator("limber.heading_from_view", text="", icon="VIEW_CAMERA")
         elif settings.begin == "MOTION":
             column.prop(settings, "loop")
     elif settings.task == plans.FOLLOW:
@@ -250,12 +254,16 @@ def draw_review(layout: bpy.types.UILayout, obj: bpy.types.Object | None, width:
     box.operator("limber.next_variation", icon="FORWARD")
     if total > 1:
         box.prop(result, "keep")
+    if not checks.why_no_amount(obj):
+        box.prop(result, "amount", slider=True)
     exact = result.key_change == 0
     line = say("Largest change to any key: {change}", change=f"{result.key_change:g}")
     wrapped(box, line, width, "CHECKMARK" if exact else "ERROR", not exact)
     column = box.column(align=True)
     for line in result.comparison.splitlines():
         wrapped(column, line, width, "BLANK1")
+    if result.comparison and result.amount != 1:
+        wrapped(column, "(as measured where How Much is 1)", width, "BLANK1")
     for line in result.followed.splitlines():
         wrapped(column, line, width, "ERROR" if "cannot be reached" in line else "PINNED")
     if result.remark:
