@@ -53,7 +53,7 @@ class LimberPin(bpy.types.PropertyGroup):
         name="Bone", description="Bone of this character that is pinned", override=OVERRIDABLE
     )
     source: bpy.props.EnumProperty(
-        name="To", items=SOURCES, description="What the bone is pinned to", override=OVERRIDABLE
+        name="Pinned To", items=SOURCES, description="What the bone is pinned to", override=OVERRIDABLE
     )
     target: bpy.props.PointerProperty(
         type=bpy.types.Object, name="Object", poll=_no_armature_of_its_own, override=OVERRIDABLE,

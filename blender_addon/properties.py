@@ -177,7 +177,7 @@ class LimberReview(bpy.types.PropertyGroup):
         name="Original Had a Fake User", description="Whether the original was kept without a user before the run"
     )
     results: bpy.props.CollectionProperty(type=LimberResult, description="What the last run brought")
-    current: bpy.props.IntProperty(name="Current", default=0, min=0, description="Which result is shown")
+    current: bpy.props.IntProperty(name="Shown", default=0, min=0, description="Which result is shown")
 
 
 CLASSES = (LimberSettings, LimberResult, LimberReview)

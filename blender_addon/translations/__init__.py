@@ -24,10 +24,7 @@ import bpy
 from . import de
 
 LANGUAGES: dict[str, dict[tuple[str, str], str]] = {"de": de.STRINGS}
-"""Blender's name of each language -> (context, English) -> its text."""
-
-OTHER_NAMES = {"de": ("de_DE",)}
-"""What Blender called a language before."""
+"""Language, without a country: Blender looks for ``de_DE`` and then for ``de``. -> (context, English) -> its text."""
 
 LEAST_LETTERS = 4
 """A template with fewer of its own would be found in anything."""
@@ -40,10 +37,7 @@ PART = re.compile(r"\{\d+\}")
 
 def register() -> None:
     """Tell Blender all languages."""
-    known = dict(LANGUAGES)
-    for language, names in OTHER_NAMES.items():
-        known |= dict.fromkeys(names, LANGUAGES[language])
-    bpy.app.translations.register(__name__, known)
+    bpy.app.translations.register(__name__, LANGUAGES)
 
 
 def unregister() -> None:

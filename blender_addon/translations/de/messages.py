@@ -8,7 +8,7 @@ MESSAGES: dict[str, str] = {
     "A run is going on": "Es läuft gerade etwas",
     "a run is going on": "es läuft gerade etwas",
     "A set-up goes on. Wait, or cancel it": "Es wird gerade eingerichtet. Warten oder abbrechen",
-    "Accept or discard the result first": "Erst das Ergebnis annehmen oder verwerfen",
+    "Accept or discard the result first": "Erst das Ergebnis akzeptieren oder verwerfen",
     "Choose a file or a folder": "Eine Datei oder einen Ordner wählen",
     "Choose the armature whose motion is taken": "Das Skelett wählen, dessen Bewegung genommen wird",
     "Leave the NLA strip's tweak mode first": "Erst den Tweak-Modus des NLA-Streifens verlassen",
@@ -32,7 +32,7 @@ MESSAGES: dict[str, str] = {
         "Es gibt nur ein Ergebnis. Vor dem Lauf mehr als 1 Variante einstellen",
     "This armature is being worked on. Wait, or cancel": "An diesem Skelett wird gearbeitet. Warten oder abbrechen",
     "Wait for the result, then accept or discard it":
-        "Auf das Ergebnis warten, dann es annehmen oder verwerfen",
+        "Auf das Ergebnis warten, dann es akzeptieren oder verwerfen",
     # a run
     "Reading the keys": "Schlüsselbilder werden gelesen",
     "Starting the backend": "Backend wird gestartet",

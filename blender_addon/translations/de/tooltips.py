@@ -21,7 +21,7 @@ TOOLTIPS: dict[str, str] = {
         "0 ist einfache Interpolation (wo Bewegung gesäubert wird: wie sie war), 1 das Ergebnis des Modells, mehr geht "
         "in derselben Richtung weiter",
     "Accepting another result leaves this one in the file as well":
-        "Wird ein anderes Ergebnis angenommen, bleibt auch dieses in der Datei",
+        "Wird ein anderes Ergebnis akzeptiert, bleibt auch dieses in der Datei",
     "Added to the place: in the object's own axes, in the world's for other pins":
         "Wird zum Ort addiert: in den Achsen des Objekts, bei anderen Pins in denen der Welt",
     "All Blenders of this user on this computer use one backend. It ends a minute after the last one":
@@ -97,7 +97,7 @@ TOOLTIPS: dict[str, str] = {
     "Fill what is missing of a captured motion: some bones over some frames":
         "Füllen, was einer aufgenommenen Bewegung fehlt: einige Knochen über einige Einzelbilder",
     "First frame of the pin": "Erstes Einzelbild des Pins",
-    "First frame of the range": "Erstes Einzelbild des Bereichs",
+    "First frame of the range": "Erstes Einzelbild des Bereiches",
     "First frame of the range; the panel's if not given":
         "Erstes Einzelbild des Bereichs; sonst das des Bedienfelds",
     "First frame on the path": "Erstes Einzelbild auf dem Pfad",
