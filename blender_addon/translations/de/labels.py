@@ -4,6 +4,7 @@ from __future__ import annotations
 
 OPERATORS: dict[str, str] = {
     "Accept": "Akzeptieren",
+    "Accept as NLA Strip": "Als NLA-Streifen akzeptieren",
     "Add Model": "Modell hinzufügen",
     "Add Waypoint": "Wegpunkt hinzufügen",
     "As It Is": "Wie es ist",
@@ -31,6 +32,7 @@ OPERATORS: dict[str, str] = {
     "Refine": "Verfeinern",
     "Remove": "Entfernen",
     "Remove Model": "Modell entfernen",
+    "Remove NLA Strip": "NLA-Streifen entfernen",
     "Remove Waypoint": "Wegpunkt entfernen",
     "Repair": "Reparieren",
     "Restart Backend": "Backend neu starten",
@@ -61,6 +63,8 @@ LABELS: dict[str, str] = {
     "As It Is": "Wie es ist",
     "Auto-Rig Pro": "Auto-Rig Pro",
     "Begin": "Anfang",
+    "Blend In": "Einblenden",
+    "Blend Out": "Ausblenden",
     "Bone": "Knochen",
     "Bones": "Knochen",
     "Bundle": "Modellpaket",

@@ -106,6 +106,14 @@ TOOLTIPS: dict[str, str] = {
     "For Apple's processors": "Für Apples Prozessoren",
     "Forget the kept map and look again": "Die behaltene Zuordnung vergessen und neu nachsehen",
     "Frames from one ghost to the next": "Einzelbilder von einem Geist zum nächsten",
+    "Frames over which a result that is accepted as an NLA strip fades in":
+        "Einzelbilder, über die ein Ergebnis, das als NLA-Streifen akzeptiert wird, eingeblendet wird",
+    "Frames over which a result that is accepted as an NLA strip fades out":
+        "Einzelbilder, über die ein Ergebnis, das als NLA-Streifen akzeptiert wird, ausgeblendet wird",
+    "Frames over which the strip fades in; the panel's if not given":
+        "Einzelbilder, über die der Streifen eingeblendet wird; sonst die des Bedienfelds",
+    "Frames over which the strip fades out; the panel's if not given":
+        "Einzelbilder, über die der Streifen ausgeblendet wird; sonst die des Bedienfelds",
     "From the character's first key to its last": "Vom ersten Schlüsselbild der Figur bis zum letzten",
     "From the path's end to end over its frames, at one speed":
         "Von einem Ende des Pfads zum anderen über seine Einzelbilder, mit gleichbleibender Geschwindigkeit",
@@ -155,6 +163,11 @@ TOOLTIPS: dict[str, str] = {
     "How strongly a pin that is not hard draws": "Wie stark ein Pin zieht, der nicht hart ist",
     "Identifier of the slot in use": "Bezeichner des verwendeten Slots",
     "Its bone; empty for none": "Ihr Knochen; leer für keinen",
+    "Keep the result that is shown as an NLA strip above the original Action, which stays as it was and "
+    "plays before and after it; further results go unless they are marked to be kept":
+        "Das gezeigte Ergebnis als NLA-Streifen über der ursprünglichen Aktion behalten, die bleibt, wie "
+        "sie war, und davor und danach läuft; weitere Ergebnisse gehen, wenn sie nicht zum Behalten "
+        "markiert sind",
     "Keep the result that is shown, and those marked to be kept too. The original Action stays in the file":
         "Das gezeigte Ergebnis behalten, und auch die dafür markierten. Die ursprüngliche Aktion bleibt in der Datei",
     "Largest difference between any kept key and the same key in the result, read back":
@@ -252,6 +265,9 @@ TOOLTIPS: dict[str, str] = {
     "System and bundle": "System und Modellpaket",
     "Take the present pose as the T-pose: for rigs whose rest pose is misread. Kept on the armature":
         "Die jetzige Pose als T-Pose nehmen: für Rigs, deren Ruhepose falsch gelesen wird. Wird am Skelett behalten",
+    "Take the result's NLA strip off again and give the armature back the Action that it was made from":
+        "Den NLA-Streifen des Ergebnisses wieder entfernen und dem Skelett die Aktion zurückgeben, aus der "
+        "es gemacht wurde",
     "Take the way over the ground out": "Den Weg über den Boden herausnehmen",
     "That backend's certificate, where the system does not trust it by itself":
         "Das Zertifikat jenes Backends, falls das System ihm nicht von selbst vertraut",
