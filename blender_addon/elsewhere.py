@@ -106,21 +106,21 @@ def find_or_start(
         JobCancelled: ``cancelled`` was set.
     """
     data = data or data_folder()
-    data.mkdir(parents=True, exist_ok=True)
     file = data / "shared-backend.json"
     if (address := _announced(file)) is not None and _answers(address):
         return address
-    log = (data / "shared-backend.log").open("wb")
     hidden = subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0
     command = [*serve_command(python), "--announce", str(file), "--linger", str(LINGER_SECONDS)]
     try:
-        with log:
+        data.mkdir(parents=True, exist_ok=True)
+        with (data / "shared-backend.log").open("wb") as log:
             process = subprocess.Popen(
                 command, cwd=folder, env=child_environment(folder), stdin=subprocess.DEVNULL, shell=False,
                 stdout=subprocess.DEVNULL, stderr=log, start_new_session=True, creationflags=hidden,
             )  # fmt: skip
     except OSError as error:
-        raise BackendError(f"The shared backend cannot be started: {error}.") from error
+        raise BackendError(f"The shared backend cannot be started: {error}. Check the Python and the room on the disk, "
+                           "or untick Share the Backend in Limber's preferences.") from error  # fmt: skip
     # Of two Blenders that start one at the same moment, the second's ends: the file is there already.
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:

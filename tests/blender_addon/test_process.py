@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from blender_addon import process
+from blender_addon import elsewhere, process
 from blender_addon.client import Client, Loopback
 from blender_addon.motion.errors import BackendError, JobCancelled, LimberError
 from tests.blender_addon.running import alive
@@ -179,6 +179,17 @@ def test_which_python(tmp_path: Path) -> None:
     assert process.find_python(str(chosen), str(fallback), {"LIMBER_PYTHON": str(here)}) == chosen
     with pytest.raises(BackendError, match="LIMBER_PYTHON"):
         process.find_python("", "", {"LIMBER_PYTHON": str(tmp_path / "none")})
+
+
+def test_a_shared_backend_without_a_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "data").touch()  # where the folder would be: as on a disk that takes nothing, also for an administrator
+    found = elsewhere.Elsewhere(
+        lambda cancelled: elsewhere.find_or_start(Path(sys.executable), tmp_path, cancelled, tmp_path / "data")
+    )
+    found.start()
+    with pytest.raises(BackendError, match="untick Share"):
+        found.wait(threading.Event())
+    assert found.state == process.CRASHED
 
 
 def test_which_source(tmp_path: Path) -> None:
