@@ -65,7 +65,7 @@ def open_window(
     """Run a script in a windowed Blender and wait for its end.
 
     Args:
-        variables: besides this process's environment.
+        variables: besides this process's environment; MOUNT is added to that of the environment.
         window: as of ``--window``; "" for this computer's own Blender.
         network: False leaves the loopback alone, which needs Linux and an administrator's rights.
     """
@@ -78,7 +78,8 @@ def open_window(
     kept = {
         k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "BLENDER_", "PYTHON", "LIMBER_"))
     }
-    given = {**kept, "SCRIPT": str(script), "OUT": str(out), **variables}
+    mounts = " ".join(filter(None, (variables.get("MOUNT"), os.environ.get("MOUNT"))))
+    given = {**kept, "SCRIPT": str(script), "OUT": str(out), **variables, "MOUNT": mounts}
     with (out / "said.txt").open("w") as said:
         subprocess.run(command, env=given, stdout=said, stderr=said, stdin=subprocess.DEVNULL, check=False)
 

@@ -103,7 +103,9 @@ def press(operator: str, kind: str = "VIEW_3D", **arguments: Any) -> set[str]:
 def picture(name: str) -> Path:
     """The whole window as it is drawn anew, into OUT."""
     path = OUT / f"{name}.png"
-    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+    window = bpy.context.window_manager.windows[0]
+    window.cursor_warp(1, 1)  # or a tooltip lies over something
+    with bpy.context.temp_override(window=window):
         bpy.ops.wm.redraw_timer(type="DRAW_WIN_SWAP", iterations=1)
         if program := shutil.which("import"):  # Blender's own are black on a virtual screen
             subprocess.run([program, "-window", "root", str(path)], check=True)
