@@ -30,6 +30,7 @@ from .gpu_drawing import Color
 from .motion import controls, pinned
 from .motion.errors import LimberError
 from .motion.rotations import Array
+from .translations import shown
 
 HARD: Color = (1.0, 0.55, 0.1, 1.0)
 SOFT: Color = (0.35, 0.7, 1.0, 1.0)
@@ -243,7 +244,7 @@ def draw_marks() -> None:
             blf.size(0, 12 * scale)
             blf.color(0, *color)
             blf.position(0, at.x + 1.8 * PIXELS * scale, at.y - 0.6 * PIXELS * scale, 0)
-            blf.draw(0, words)
+            blf.draw(0, shown(words))
 
 
 handlers = gpu_drawing.Handlers()

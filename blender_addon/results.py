@@ -16,6 +16,7 @@ from .followed import Followed
 from .keyframes import Channels, Keys
 from .motion.errors import InvalidRequestError
 from .transfer import Answers, Collected
+from .translations import shown
 
 Read: TypeAlias = Collected | Captured
 """What was read: keyed poses, or captured motion."""
@@ -90,7 +91,7 @@ def _undo_step(message: str) -> None:
     """The run's one undo step. A timer may find no window in its context, and undo wants one."""
     window = bpy.context.window or next(iter(bpy.context.window_manager.windows), None)
     with bpy.context.temp_override(window=window):
-        bpy.ops.ed.undo_push(message=message)
+        bpy.ops.ed.undo_push(message=shown(message))
 
 
 def _still_there(obj: bpy.types.Object, collected: Read) -> bpy.types.Action:

@@ -36,6 +36,7 @@ from .retarget_steps import (
     played,
     spread,
 )
+from .translations import say
 
 SLICE, PAUSE = 0.012, 0.02
 """Seconds of work a tick, and between two."""
@@ -315,7 +316,7 @@ def _tick() -> float | None:
     if again is None and run.made and not run.gone:
         window = bpy.context.window or next(iter(bpy.context.window_manager.windows), None)
         with bpy.context.temp_override(window=window):
-            bpy.ops.ed.undo_push(message="Retarget")
+            bpy.ops.ed.undo_push(message=say("Retarget"))
     if again is None or run.left - run.drawn > REDRAWN:
         run.drawn = run.left
         _redraw()

@@ -459,4 +459,10 @@ MESSAGES: dict[str, str] = {
         "eine Spur läuft solo, darum wäre eine andere nicht zu sehen",
     "{0} does not play the result": "{0} spielt das Ergebnis nicht",
     "{0} has no strip of Limber's": "{0} hat keinen Streifen von Limber",
+    "Limber: in-between": "Limber: Zwischenbilder",
+    "Limber: complete": "Limber: Ergänzen",
+    "Limber: refine": "Limber: Verfeinern",
+    "Limber: edit joints": "Limber: Gelenke bearbeiten",
+    "Limber: generate": "Limber: Erzeugen",
+    "Limber: follow": "Limber: Folgen",
 }  # fmt: skip
