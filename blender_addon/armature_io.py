@@ -24,6 +24,7 @@ from .motion.errors import InvalidRequestError, SkeletonError
 from .motion.rotations import Array
 from .motion.skeleton import Skeleton
 from .pose_model import BoneInfo, Curves, bone_infos
+from .units import unit_scale as unit_scale  # for callers
 
 Y_UP = np.array([np.sqrt(0.5), -np.sqrt(0.5), 0.0, 0.0])
 """Quarter turn about X: Blender's world to the canonical one."""
@@ -35,12 +36,6 @@ def scene_fps(scene: Any = None) -> float:
     """The scene's frame rate."""
     render = (scene or bpy.context.scene).render
     return render.fps / render.fps_base
-
-
-def unit_scale(scene: Any = None) -> float:
-    """Metres per Blender unit."""
-    units = (scene or bpy.context.scene).unit_settings
-    return 1.0 if units.system == "NONE" else float(units.scale_length)
 
 
 class Placement:

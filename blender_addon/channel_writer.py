@@ -29,7 +29,7 @@ class Writer:
         self.obj, self.frames, self.clip, self.bones = obj, frames, clip, set(bones)
         self.keys, self.pelvis, self.use_residuals = keys, pelvis, use_residuals
         moved = [*bones, *([pelvis] if pelvis else []), *also]
-        self.copies = _copied(obj, moved)
+        self.copies = copied(obj, moved)
         self.infos = pose_model.bone_infos(obj, [*moved, *self.copies.values()])
         self.index = {info.name: k for k, info in enumerate(self.infos)}
         self.curves = Curves(obj)
@@ -259,7 +259,7 @@ def _relative(poses: Array, k: int, parent: int) -> Array:
     return poses[:, k] if parent < 0 else np.linalg.inv(poses[:, parent]) @ poses[:, k]
 
 
-def _copied(obj: Any, names: Sequence[str]) -> dict[str, str]:
+def copied(obj: Any, names: Sequence[str]) -> dict[str, str]:
     """Bones at or above these that copy all of another one, as ``ORG-shoulder`` does ``shoulder``."""
     out: dict[str, str] = {}
     for info in pose_model.bone_infos(obj, names):

@@ -17,12 +17,12 @@ from typing import Any
 import bpy
 import numpy as np
 
-from . import actions, continuity, keyframes, plans, pose_model, properties, review, sparse_keys
+from . import actions, continuity, key_writer, keyframes, plans, pose_model, properties, review, sparse_keys
 from .keyframes import ROTATIONS, ChannelId, Channels, Keys
 from .motion import blending
 from .motion.errors import InvalidRequestError
 from .motion.rotations import Array
-from .records import authored, read_records, write_records
+from .records import RECORD, authored, read_records, write_records
 from .sparse_keys import Tolerance
 
 HALF_WRITTEN = "limber_amount_unfinished"
@@ -114,7 +114,9 @@ def rewrite_steps(obj_uid: int, uid: int, source: Kept, amount: float) -> Genera
     Returns:
         The largest change of a kept key, read back; None if the armature or the Action is gone.
     """
-    worst = 0.0
+    worst, ours = 0.0, (yield from _ours_steps(obj_uid, uid, source, amount))
+    if ours is None:
+        return None
     for path, indices in sparse_keys.groups(source.model).items():
         obj, action = _find(bpy.data.objects, obj_uid), _find(bpy.data.actions, uid)
         if obj is None or action is None:
@@ -122,7 +124,7 @@ def rewrite_steps(obj_uid: int, uid: int, source: Kept, amount: float) -> Genera
         action[HALF_WRITTEN] = True
         slot = review.slot_of(action, properties.review(obj).original_slot)
         bag = actions.channelbag(action, slot, ensure=False)
-        worst = max(worst, _rewrite(obj, bag, source, path, indices, amount))
+        worst = max(worst, _rewrite(bag, source, path, indices, ours))
         yield
     action = _find(bpy.data.actions, uid)
     if action is None:
@@ -137,21 +139,47 @@ def rewrite_steps(obj_uid: int, uid: int, source: Kept, amount: float) -> Genera
     return worst
 
 
-def _rewrite(obj: Any, bag: Any, source: Kept, path: str, indices: list[int], amount: float) -> float:
+def _ours_steps(
+    obj_uid: int, uid: int, source: Kept, amount: float
+) -> Generator[None, None, dict[ChannelId, np.ndarray] | None]:
+    """The keys that an amount gives, for all bones together; None if the armature or the Action is gone."""
+    channels: dict[ChannelId, tuple] = {}
+    fixed: dict[ChannelId, np.ndarray] = {}
+    for path, indices in sparse_keys.groups(source.model).items():
+        yield
+        obj, action = _find(bpy.data.objects, obj_uid), _find(bpy.data.actions, uid)
+        if obj is None or action is None:
+            return None
+        bag = actions.channelbag(action, review.slot_of(action, properties.review(obj).original_slot), ensure=False)
+        for channel, values in _blended(source, path, indices, amount).items():
+            curve = None if bag is None else bag.fcurves.find(path, index=channel[1])
+            channels[channel] = key_writer.checked_channel(channel, values)
+            records = read_records(curve) if curve else np.zeros(0, RECORD)
+            fixed[channel] = records[~_ours(source, path, channel[1], records)]
+    obj = _find(bpy.data.objects, obj_uid)
+    if obj is None:
+        return None
+    steps = key_writer.our_keys_steps(obj, channels, fixed, source.tolerance)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            return stop.value
+        yield
+
+
+def _rewrite(
+    bag: Any, source: Kept, path: str, indices: list[int], ours: dict[ChannelId, np.ndarray]
+) -> float:
     """One data path's curves; returns the largest change of a kept key."""
     found = {index: bag.fcurves.find(path, index=index) for index in indices} if bag is not None else {}
     if not found or None in found.values():  # the animator took one away
         return 0.0
     present = {index: read_records(curve) for index, curve in found.items()}
-    channels = {
-        index: keyframes._checked((path, index), channel)
-        for (_, index), channel in _blended(source, path, indices, amount).items()
-    }
     fixed = {index: records[~_ours(source, path, index, records)] for index, records in present.items()}
-    made = keyframes._made(obj, path, channels, fixed, source.tolerance)
     worst = 0.0
     for index, curve in found.items():
-        _put(curve, present[index], keyframes._merge(fixed[index], made[index]))
+        _put(curve, present[index], key_writer.merge(fixed[index], ours[path, index]))
         known = source.keys.channels.get((path, index))
         if known is not None:
             worst = max(worst, keyframes._change(known.records, read_records(curve)))

@@ -1,6 +1,6 @@
-"""Reading keys exactly as set, and writing results as new Actions.
+"""Reading keys exactly as set, and measuring that they are where they were.
 
-An animator's key is never changed: :func:`read_keys` takes every field of it, :func:`write_action`
+An animator's key is never changed: :func:`read_keys` takes every field of it, :func:`.key_writer.write_action`
 puts it back into the new Action bit for bit, and :func:`largest_key_change` measures that it did.
 """
 
@@ -8,25 +8,15 @@ from __future__ import annotations
 
 import builtins
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import bpy
 import numpy as np
 
-from . import actions, sparse_keys
-from .motion import sparse
-from .motion.errors import InvalidRequestError, LimberError
-from .records import (
-    RECORD,
-    authored,
-    curved,
-    enum_name,
-    generated_records,
-    read_records,
-    write_records,
-)
+from . import actions
+from .records import authored, enum_name, read_records
 from .records import (
     enum_value as enum_value,  # for callers, with the other three
 )
@@ -40,7 +30,6 @@ Channels = Mapping[ChannelId, tuple]
 """Per F-curve: frames ``(n,)``, values ``(n,)`` and, if not ``"LINEAR"``, an interpolation's name."""
 
 _BONE = re.compile(r'pose\.bones\["((?:[^"\\]|\\.)*)"\]\.(\w+)\Z')
-_CUSTOM = re.compile(r'pose\.bones\["((?:[^"\\]|\\.)*)"\]')
 
 
 def bone_path(bone: str, prop: str) -> str:
@@ -178,191 +167,6 @@ def read_keys(
             channels[fcurve.data_path, fcurve.array_index] = KeyedChannel(*split, fcurve.array_index,
                                                                           records[keep])  # fmt: skip
     return Keys(float(start), float(end), channels)
-
-
-# -- writing ----------------------------------------------------------------------------------------
-
-
-def write_action(
-    obj: Any,
-    name: str,
-    channels: Channels,
-    template: Keys | None = None,
-    start: float | None = None,
-    end: float | None = None,
-    assign: bool = True,
-    tolerance: sparse_keys.Tolerance | None = None,
-) -> Any:
-    """A new Action: the present one's copy, with ``channels`` written between the kept keys.
-
-    Inside ``start``..``end`` the written F-curves hold the keys of ``template`` bit for bit and
-    generated keys at all other given frames; keys outside, and every other F-curve, are carried
-    over as they are. The present Action stays unchanged and gets a fake user.
-
-    Args:
-        obj: the armature object.
-        name: the new Action's name (Blender may append a number).
-        channels: (data path, index) -> frames, values[, interpolation].
-        template: the animator's keys to keep; None: all of them that lie in the range.
-        start, end: range that is replaced; by default the template's, else that of the channels.
-        assign: give the Action and its slot to the object.
-        tolerance: write only the keys that the motion needs to stay this near; None: all.
-
-    Returns:
-        The Action.
-
-    Raises:
-        InvalidRequestError: the armature cannot be animated, or a channel makes no sense.
-    """
-    steps = write_action_steps(obj, name, channels, template, start, end, assign, tolerance)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            return stop.value
-
-
-def write_action_steps(
-    obj: Any,
-    name: str,
-    channels: Channels,
-    template: Keys | None = None,
-    start: float | None = None,
-    end: float | None = None,
-    assign: bool = True,
-    tolerance: sparse_keys.Tolerance | None = None,
-) -> Iterator[float]:
-    """:func:`write_action` in steps of at most a few milliseconds; yields the fraction done.
-
-    The Action is looked up again by name at every step, since an undo in between would leave
-    dangling references; LimberError says so if it is gone. Its value is the Action.
-    """
-    actions.check_editable(obj)
-    checked = {key: _checked(key, value) for key, value in channels.items()}
-    given = [c[0] for c in checked.values() if len(c[0])]
-    if start is None:
-        start = template.start if template else float(min((f.min() for f in given), default=0))
-    if end is None:
-        end = template.end if template else float(max((f.max() for f in given), default=0))
-    if template is None:
-        template = read_keys(obj, start, end)
-    object_name, made, slot_handle = obj.name_full, *actions.new_copy(obj, name)
-    made_name = made.name
-    selected: dict[ChannelId, np.ndarray] = {}
-    done = 0
-    for path, indices in sparse_keys.groups(checked).items():
-        yield done / len(checked)
-        action = bpy.data.actions.get(made_name)
-        if action is None:
-            raise LimberError(f"The Action {made_name!r} went away while it was being written. Run again.")
-        bag = actions.channelbag(action, slot_handle)
-        fixed = {}
-        for index in indices:
-            fcurve = bag.fcurves.find(path, index=index)
-            present = read_records(fcurve) if fcurve else np.zeros(0, RECORD)
-            known = template.channels.get((path, index))
-            fixed[index] = _fixed(present, known.records if known else None, template,
-                                  split_path(path) is None, start, end)  # fmt: skip
-        made_keys = _made(obj, path, {index: checked[path, index] for index in indices}, fixed, tolerance)
-        for index in indices:
-            merged = _merge(fixed[index], made_keys[index])
-            fcurve = bag.fcurves.find(path, index=index) or _new_fcurve(bag, path, index)
-            write_records(fcurve, merged)
-            selected[path, index] = np.flatnonzero(merged["selected"])
-        done += len(indices)
-    yield 1.0
-    action, obj = bpy.data.actions.get(made_name), bpy.data.objects.get(object_name)
-    if action is None or obj is None:
-        raise LimberError(f"The Action {made_name!r} went away while it was being written. Run again.")
-    _select(action, slot_handle, selected)
-    if assign:
-        actions.assign(obj, action, slot_handle)
-    return action
-
-
-def _select(action: Any, slot: int, selected: Mapping[ChannelId, np.ndarray]) -> None:
-    """Blender makes new keys selected; only the animator's own selection is wanted.
-
-    Deselecting a whole Action is quick, flag by flag in bulk is not (they are bits), so the other
-    F-curves' flags are put back.
-    """
-    bag = actions.channelbag(action, slot)
-    others = []
-    for fcurve in bag.fcurves:
-        if (fcurve.data_path, fcurve.array_index) not in selected:
-            for flag in ("select_control_point", "select_left_handle", "select_right_handle"):
-                values = np.empty(len(fcurve.keyframe_points), bool)
-                fcurve.keyframe_points.foreach_get(flag, values)
-                if values.any():
-                    others.append((fcurve, flag, values))
-    action.deselect_keys()
-    for fcurve, flag, values in others:
-        fcurve.keyframe_points.foreach_set(flag, values)
-    for (path, index), where in selected.items():
-        points = bag.fcurves.find(path, index=index).keyframe_points
-        for i in where:
-            points[int(i)].select_control_point = True
-
-
-def _checked(key: ChannelId, value: Sequence) -> tuple[np.ndarray, np.ndarray, str]:
-    frames, values = np.asarray(value[0], np.float64).ravel(), np.asarray(value[1], np.float64).ravel()
-    if len(frames) != len(values):
-        raise InvalidRequestError("channels", f"{key[0]}[{key[1]}]: {len(frames)} frames, {len(values)} values")
-    if not (np.isfinite(frames).all() and np.isfinite(values).all()):
-        raise InvalidRequestError("channels", f"{key[0]}[{key[1]}]: not a finite number")
-    order = np.argsort(frames, kind="stable")
-    return frames[order], values[order], value[2] if len(value) > 2 else "LINEAR"
-
-
-def _fixed(present: np.ndarray, known: np.ndarray | None, template: Keys, custom: bool,
-           start: float, end: float) -> np.ndarray:  # fmt: skip
-    """Keys outside the range, and the kept ones inside it."""
-    outside = present[(present["frame"] < start) | (present["frame"] > end)]
-    kept = np.zeros(0, RECORD) if known is None else known
-    if custom and known is None:  # a property of its own: as read, Keys hold poses alone, so all that is set is kept
-        inside = present[(present["frame"] >= start) & (present["frame"] <= end)]
-        kept = inside[authored(inside)]
-    if template.start < start or template.end > end:
-        kept = kept[(kept["frame"] >= start) & (kept["frame"] <= end)]
-    return np.concatenate([outside, kept])
-
-
-def _made(
-    obj: Any, path: str, written: Mapping[int, tuple[np.ndarray, np.ndarray, str]], fixed: Mapping[int, np.ndarray],
-    tolerance: sparse_keys.Tolerance | None,
-) -> dict[int, np.ndarray]:  # fmt: skip
-    """Our keys of one data path by index: on every given frame, or only where they are needed."""
-    split, frames = split_path(path), next(iter(written.values()))[0]
-    alike = all(np.array_equal(f, frames) and how == "LINEAR" for f, _, how in written.values())
-    if tolerance is None or split is None or not alike or (np.diff(frames) <= 0).any():
-        return {index: generated_records(*channel) for index, channel in written.items()}
-    values = np.stack([v for _, v, _ in written.values()], -1)
-    keyed = [records["frame"] for records in fixed.values()]
-    at = np.flatnonzero(sparse_keys.frames_kept(obj, split[1], frames, values, keyed, tolerance))
-    slopes, bridged = sparse.slopes(frames, values)[at], np.diff(at) > 1
-    return {index: curved(generated_records(frames[at], values[at, n]), slopes[:, n], bridged)
-            for n, index in enumerate(written)}  # fmt: skip
-
-
-def _merge(fixed: np.ndarray, made: np.ndarray) -> np.ndarray:
-    """The fixed keys, and ours where there is none of these."""
-    if len(fixed):
-        # A thousandth of a frame: nearer keys cannot be told apart in Blender's editors.
-        near = np.searchsorted(np.sort(fixed["frame"]), made["frame"])
-        edges = np.concatenate([[-np.inf], np.sort(fixed["frame"]), [np.inf]])
-        gap = np.minimum(made["frame"] - edges[near], edges[near + 1] - made["frame"])
-        made = made[gap > 1e-3]
-    merged = np.concatenate([fixed, made])
-    return merged[np.argsort(merged["frame"], kind="stable")]
-
-
-def _new_fcurve(bag: Any, path: str, index: int) -> Any:
-    fcurve = bag.fcurves.new(path, index=index)
-    found = _CUSTOM.match(path)
-    group = bpy.utils.unescape_identifier(found[1]) if found else "Object Transforms"
-    fcurve.group = bag.groups.get(group) or bag.groups.new(group)
-    fcurve.color_mode = "AUTO_YRGB" if path.endswith("rotation_quaternion") else "AUTO_RGB"
-    return fcurve
 
 
 # -- measuring --------------------------------------------------------------------------------------

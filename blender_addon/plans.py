@@ -15,6 +15,7 @@ from .motion import contacts
 from .motion.errors import InvalidRequestError
 from .motion.skeleton import JOINTS
 from .sparse_keys import Tolerance
+from .units import unit_scale
 
 PROVENANCE = "limber"
 """Name of the custom property on an Action that says how it was made (JSON)."""
@@ -231,9 +232,7 @@ def spans(prompt: str, start: int, end: int) -> list[list[Any]]:
 
 def cursor(scene: bpy.types.Scene) -> tuple[float, float, float]:
     """The 3D cursor in canonical metres, y up."""
-    units = scene.unit_settings
-    unit = 1.0 if units.system == "NONE" else float(units.scale_length)
-    x, y, z = (unit * float(v) for v in scene.cursor.location)
+    x, y, z = (unit_scale(scene) * float(v) for v in scene.cursor.location)
     return x, z, -y
 
 

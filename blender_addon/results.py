@@ -10,7 +10,18 @@ from typing import Any, TypeAlias
 
 import bpy
 
-from . import actions, captured_writer, character_io, followed, how_much, keyframes, plans, properties, review
+from . import (
+    actions,
+    captured_writer,
+    character_io,
+    followed,
+    how_much,
+    key_writer,
+    keyframes,
+    plans,
+    properties,
+    review,
+)
 from .captured import Captured
 from .followed import Followed
 from .keyframes import Channels, Keys
@@ -127,7 +138,7 @@ def _write_one(
 ) -> Generator[None, None, bpy.types.Action]:
     first, last = (kept.start, kept.end) if isinstance(collected, Captured) else (collected.first, collected.last)
     before = {action.session_uid for action in bpy.data.actions}
-    steps = keyframes.write_action_steps(obj, name, channels, kept, first, last, False, collected.plan.tolerance)
+    steps = key_writer.write_action_steps(obj, name, channels, kept, first, last, False, collected.plan.tolerance)
     while True:
         try:
             next(steps)

@@ -1,20 +1,43 @@
-"""Few keys for dense motion: cubic Hermite segments that stay within a tolerance.
+"""Few keys for dense motion: cubic Hermite curves that stay within a tolerance.
 
-The slope at a key is the dense motion's own (central differences), so the curve through the keys has no
-corners, and a key's two handles lie on one line. Keys are chosen from left to right, each as far from the
-one before as the tolerance lets it be.
+First the fewest keys whose segments, with the motion's own slopes (central differences), stay near enough
+(a shortest path over all segments that do); then values and slopes at these keys by least squares, so that
+the curve has no corners and its keys need not be where the motion trembles. Which keys more are needed, for
+the places of a body's joints too, is found in :mod:`.sparse_body`.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
 
 import numpy as np
 
 Array = np.ndarray
 Deviation = Callable[[Array, Array], Array]
 """How far values ``(m, k)`` are from ``(m, k)``, as a share of what is allowed: ``(m,)``."""
+
+STRIDES = (*range(2, 25), 28, 32, 40, 48, 64, 96, 128, 192, 256, 384, 512)
+"""Frames that a segment may span at first."""
+EVEN = 0.3
+"""Of a key: what a segment that uses up all that is allowed costs more than one that is exact."""
+HOLD, LOOSE = 1e6, 1e-3
+"""Weights of a key's own value: where it may not move, and where least squares are to be well posed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A cubic Hermite curve.
+
+    Attributes:
+        at: ``(K,)`` indices of its keys among the frames; the first and the last frame have one.
+        values, slopes: ``(K, k)``, slopes per frame.
+    """
+
+    at: Array
+    values: Array
+    slopes: Array
 
 
 def slopes(frames: Array, values: Array) -> Array:
@@ -24,65 +47,126 @@ def slopes(frames: Array, values: Array) -> Array:
     return np.gradient(values, frames, axis=0)
 
 
-def hermite(frames: Array, values: Array, slope: Array, at: Array) -> Array:
-    """The cubic through two keys with these slopes.
-
-    Args:
-        frames: ``(2,)``; values, slope: ``(2, k)``; at: ``(m,)`` frames.
-
-    Returns:
-        ``(m, k)``.
-    """
-    length = frames[1] - frames[0]
-    t = ((at - frames[0]) / length)[:, None]
-    a, b = values
-    da, db = slope * length
-    return a + t * (da + t * (3 * (b - a) - 2 * da - db + t * (2 * (a - b) + da + db)))
+def hermite(t: Array, length: Array) -> tuple[Array, Array, Array, Array]:
+    """What first value, first slope, last value and last slope count at ``t`` in 0..1; shapes are broadcast."""
+    s = 1 - t
+    return (1 + 2 * t) * s * s, length * t * s * s, t * t * (3 - 2 * t), -length * t * t * s
 
 
-def curve(frames: Array, values: Array, keep: Array) -> Array:
-    """The motion as its keys give it. ``(n,), (n, k)``, which frames have a key ``(n,)`` bool -> ``(n, k)``."""
-    slope, out = slopes(frames, values), values.copy()
-    for a, b in itertools.pairwise(np.flatnonzero(keep)):
-        ends = [a, b]
-        out[a : b + 1] = hermite(frames[ends], values[ends], slope[ends], frames[a : b + 1])
+def _spans(frames: Array, at: Array) -> tuple[Array, Array]:
+    """For every frame but the last its segment's number, and what the segment's two keys count there: ``(4, n)``."""
+    spans = np.repeat(np.arange(len(at) - 1), np.diff(at))
+    start, length = frames[at[:-1]][spans], np.diff(frames[at])[spans]
+    return spans, np.stack(hermite((frames[:-1] - start) / length, length))
+
+
+def sampled(frames: Array, curve: Curve) -> Array:
+    """The curve's values at all frames. ``(n,) -> (n, k)``."""
+    spans, share = _spans(frames, curve.at)
+    out = np.empty((len(frames), curve.values.shape[1]))
+    out[-1] = curve.values[-1]
+    a, da, b, db = share[..., None]
+    v, m = curve.values, curve.slopes
+    out[:-1] = a * v[spans] + da * m[spans] + b * v[spans + 1] + db * m[spans + 1]
     return out
 
 
-def kept(frames: Array, values: Array, fixed: Array, deviation: Deviation) -> Array:
-    """Which frames need a key, so that the curve through them deviates nowhere by more than is allowed.
+def exact(values: Array, slope: Array, keep: Array) -> Curve:
+    """The curve through the motion's own values with its own slopes. Arguments as in :func:`fitted`."""
+    at = np.flatnonzero(keep)
+    return Curve(at, values[at], slope[at])
+
+
+def fitted(frames: Array, values: Array, slope: Array, keep: Array, held: Array, firm: Array) -> Curve:
+    """The curve with these keys that is nearest to the motion in the sense of least squares.
+
+    Args:
+        frames: ``(n,)``, ascending; values: ``(n, k)``; slope: :func:`slopes` of them.
+        keep: ``(n,)`` bool, frames with a key; the first and the last have one.
+        held: ``(n,)`` bool, keys that have the motion's own value.
+        firm: ``(n,)`` bool, keys that have the motion's own slope.
+    """
+    rough = exact(values, slope, keep)
+    at, keys = rough.at, len(rough.at)
+    if keys < 2 or keys == len(frames):
+        return rough
+    spans, share = _spans(frames, at)
+    # 1. every segment adds a 4 x 4 block to the equations of its two keys: value, slope, value, slope
+    blocks = np.empty((4, 4, keys - 1))
+    for i, j in itertools.product(range(4), repeat=2):
+        blocks[i, j] = np.bincount(spans, share[i] * share[j], keys - 1) if i <= j else blocks[j, i]
+    matrix = np.zeros((2 * keys, 2 * keys))
+    right = np.zeros((2 * keys, values.shape[1]))
+    first = 2 * np.arange(keys - 1)
+    for i in range(4):
+        for j in range(4):
+            matrix[first + i, first + j] += blocks[i, j]
+        for k in range(values.shape[1]):
+            right[first + i, k] += np.bincount(spans, share[i] * values[:-1, k], keys - 1)
+    # 2. what holds a key
+    own = np.where(np.stack([held[at], firm[at]], -1), HOLD, LOOSE).ravel()
+    matrix[np.arange(2 * keys), np.arange(2 * keys)] += own
+    right += own[:, None] * np.stack([rough.values, rough.slopes], 1).reshape(2 * keys, -1)
+    found = np.linalg.solve(matrix, right).reshape(keys, 2, -1)
+    return Curve(at, np.where(held[at][:, None], rough.values, found[:, 0]),
+                 np.where(firm[at][:, None], rough.slopes, found[:, 1]))  # fmt: skip
+
+
+def fewest(
+    frames: Array, values: Array, slope: Array, fixed: Array, deviation: Deviation
+) -> Generator[None, None, Array]:
+    """Which frames need a key, so that the curve with the motion's own values and slopes stays near enough.
 
     Args:
         frames: ``(n,)``, ascending; values: ``(n, k)``, the channels that share their keyed frames.
+        slope: :func:`slopes` of them.
         fixed: ``(n,)`` bool, frames that have a key in any case; the first and last always have one.
         deviation: measures at the frames in between.
 
     Returns:
-        ``(n,)`` bool.
+        ``(n,)`` bool; yields every few milliseconds.
     """
-    out = np.array(fixed, bool)
-    if not len(out):
+    out, count = np.array(fixed, bool), len(frames)
+    if not count:
         return out
     out[[0, -1]] = True
-    slope, forced = slopes(frames, values), np.flatnonzero(out)
-
-    def fits(a: int, b: int) -> bool:
-        ends = [a, b]
-        between = slice(a + 1, b)
-        curve = hermite(frames[ends], values[ends], slope[ends], frames[between])
-        return b - a < 2 or bool((deviation(curve, values[between]) <= 1).all())
-
-    for start, end in itertools.pairwise(forced):
-        at, stop = int(start), int(end)
-        while at < stop:
-            near, far = at + 1, min(at + 2, stop)  # the next frame always fits; strides double while they do
-            while far > near and fits(at, far):
-                near, far = far, min(far + 2 * (far - at), stop)
-            while far - near > 1:
-                middle = (near + far) // 2
-                near, far = (middle, far) if fits(at, middle) else (near, middle)
-            out[near] = True
-            at = near
+    forced = np.flatnonzero(out)
+    until = forced[np.searchsorted(forced, np.arange(count - 1), side="right")]  # no segment spans a forced key
+    # 1. which strides fit, from every frame; a longer one is tried only where the one before did
+    cost = np.full((count, len(STRIDES) + 1), np.inf)
+    cost[:, 0] = 1.0
+    start = np.arange(count - 1)
+    for n, stride in enumerate(STRIDES):
+        start = start[start + stride <= until[start]]
+        if not len(start):
+            break
+        stop, between = start + stride, start[:, None] + np.arange(1, stride)
+        length = (frames[stop] - frames[start])[:, None]
+        a, da, b, db = (x[..., None] for x in hermite((frames[between] - frames[start][:, None]) / length, length))
+        made = (a * values[start][:, None] + da * slope[start][:, None]
+                + b * values[stop][:, None] + db * slope[stop][:, None])  # fmt: skip
+        channels = values.shape[1]
+        off = deviation(made.reshape(-1, channels), values[between].reshape(-1, channels))
+        worst = off.reshape(between.shape).max(1)
+        start = start[worst <= 1]
+        cost[start, n + 1] = 1 + EVEN * worst[worst <= 1] ** 2
+        yield
+    # 2. the cheapest way from the first frame to the last
+    strides = np.array([1, *STRIDES])
+    total, before = np.full(count, np.inf), np.zeros(count, int)
+    total[0] = 0
+    for i in range(count - 1):
+        usable = np.flatnonzero(cost[i] < np.inf)
+        reached = i + strides[usable]
+        usable, reached = usable[reached < count], reached[reached < count]
+        sum_ = total[i] + cost[i, usable]
+        better = sum_ < total[reached]
+        total[reached[better]], before[reached[better]] = sum_[better], i
+        if i % 64 == 0:
+            yield
+    at = count - 1
+    while at > 0:
+        out[at], at = True, int(before[at])
     return out
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from blender_addon import actions, armature_io, keyframes
+from blender_addon import actions, armature_io, key_writer, keyframes
 from blender_addon.motion import rotations
 from blender_addon.motion.clip import Clip, rest_clip
 from blender_addon.motion.skeleton import CANONICAL, JOINTS
@@ -101,7 +101,7 @@ def capture_motion(obj: Any, frames: int = 60, first: int = 1, action: str = "Ta
         bone.rotation_mode = ("QUATERNION", "XYZ", "AXIS_ANGLE")[k % 3]
     at = np.arange(first, first + frames, dtype=float)
     channels = armature_io.basis_channels(obj, clip, at, list(JOINTS), pelvis="pelvis")
-    made = keyframes.write_action(obj, action, channels)
+    made = key_writer.write_action(obj, action, channels)
     for curve in actions.fcurves(obj):
         records = keyframes.read_records(curve)
         records["type"], records["back"] = keyframes.enum_value("type", "KEYFRAME"), 0

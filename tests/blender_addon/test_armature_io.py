@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 bpy = pytest.importorskip("bpy", reason="the bpy wheel is not installed for this Python")
 
-from blender_addon import actions, armature_io, depsgraph, keyframes, pose_model  # noqa: E402
+from blender_addon import actions, armature_io, depsgraph, key_writer, keyframes, pose_model  # noqa: E402
 from blender_addon.motion import rotations  # noqa: E402
 from blender_addon.motion.clip import Clip  # noqa: E402
 from blender_addon.motion.errors import InvalidRequestError, SkeletonError  # noqa: E402
@@ -38,7 +38,7 @@ def round_trip(obj: Any, frames: np.ndarray = FRAMES, location: bool = True) -> 
     channels = armature_io.basis_channels(
         obj, clip, frames, names(obj), keys, names(obj)[0] if location else None
     )
-    keyframes.write_action(obj, "again", channels, keys, frames[0], frames[-1])
+    key_writer.write_action(obj, "again", channels, keys, frames[0], frames[-1])
     return clip, armature_io.read_clip(obj, frames)
 
 
@@ -260,7 +260,7 @@ def test_children_make_up_for_what_is_locked_above() -> None:
     obj.pose.bones[0].lock_rotation = (True, True, True)
     clip = turned(armature_io.read_clip(obj, FRAMES))
     channels = armature_io.basis_channels(obj, clip, FRAMES, names(obj))
-    keyframes.write_action(obj, "new", channels)
+    key_writer.write_action(obj, "new", channels)
     q, wanted = armature_io.read_clip(obj, FRAMES).forward()[0], clip.forward()[0]
     assert np.degrees(rotations.angle_between(q[:, 1], wanted[:, 1])).max() < 0.01
 
@@ -282,7 +282,7 @@ def test_the_place_goes_where_it_can(where: str) -> None:
         "object": "location",
     }
     assert {p for p, _ in channels if p.endswith("location")} == {path[where]}
-    keyframes.write_action(obj, "new", channels)
+    key_writer.write_action(obj, "new", channels)
     again = armature_io.read_clip(obj, FRAMES)
     np.testing.assert_allclose(again.positions()[:, 1], clip.positions()[:, 1], atol=1e-4)
 
@@ -323,7 +323,7 @@ def test_values_continue_the_animators(mode: str) -> None:
         clip.skeleton, rotations.multiply(clip.skeleton.rest_rotations[0], q)[:, None], clip.root_positions
     )
     channels = armature_io.basis_channels(obj, clip, frames, ["bone 0"], keys)
-    keyframes.write_action(obj, "new", channels, keys)
+    key_writer.write_action(obj, "new", channels, keys)
     size = len(getattr(bone, prop))
     curves = pose_model.Curves(obj)
     values = curves.values(keyframes.bone_path("bone 0", prop), (0.0,) * size, frames)
@@ -341,7 +341,7 @@ def test_residuals_lead_the_curve_through_the_keys() -> None:
     own = armature_io.read_clip(obj, FRAMES)
     other = Clip(own.skeleton, turned(own).rotations, own.root_positions, own.fps, own.translations)
     channels = armature_io.basis_channels(obj, other, FRAMES, names(obj), keys, names(obj)[0], residuals=True)
-    keyframes.write_action(obj, "new", channels, keys)
+    key_writer.write_action(obj, "new", channels, keys)
     assert keyframes.largest_key_change(keys, obj.animation_data.action) == 0.0
     result = armature_io.read_clip(obj, FRAMES)
     at = [0, 9, 19]

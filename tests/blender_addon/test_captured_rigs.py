@@ -17,6 +17,7 @@ from blender_addon import (  # noqa: E402
     armature_io,
     captured,
     captured_writer,
+    key_writer,
     keyframes,
     plans,
     rigify_io,
@@ -49,7 +50,7 @@ def carried_out(obj: Any, plan: plans.Plan, turn: float = 0.0) -> tuple[Captured
     made = Clip(filled.skeleton, q, filled.root_positions, filled.fps)
     answers = read.answers(rig, request, Result((made,), filled))
     channels, kept = finish(captured_writer.channels_steps(obj, read, answers.clips[0]))
-    action = keyframes.write_action(obj, "made", channels, kept, kept.start, kept.end)
+    action = key_writer.write_action(obj, "made", channels, kept, kept.start, kept.end)
     assert keyframes.largest_key_change(read.keys, action, obj.animation_data.action_slot) == 0.0
     return read, action
 

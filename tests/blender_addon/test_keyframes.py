@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 bpy = pytest.importorskip("bpy", reason="the bpy wheel is not installed for this Python")
 
-from blender_addon import actions, armature_io, keyframes  # noqa: E402
+from blender_addon import actions, armature_io, key_writer, keyframes  # noqa: E402
 from blender_addon.motion.errors import InvalidRequestError, LimberError  # noqa: E402
 from tests.blender_addon import armatures  # noqa: E402
 
@@ -85,7 +85,7 @@ def test_names_with_quotes_and_brackets() -> None:
     armatures.key_randomly(obj, (1, 3), 0)
     keys = keyframes.read_keys(obj, 1, 3)
     assert keys.bones == ('a"b]\\c',)
-    action = keyframes.write_action(obj, "new", dense(obj, 1, 3), keys)
+    action = key_writer.write_action(obj, "new", dense(obj, 1, 3), keys)
     assert keyframes.largest_key_change(keys, action) == 0.0
     bag = actions.channelbag(action, obj.animation_data.action_slot)
     assert {f.group.name for f in bag.fcurves} == {'a"b]\\c'}
@@ -100,7 +100,7 @@ def test_keys_stay_bit_for_bit(seed: int, frames: list[float]) -> None:
     keys = keyframes.read_keys(obj, 1, 60, include_generated=True)
     original, slot = obj.animation_data.action, obj.animation_data.action_slot
     assert keyframes.largest_key_change(keys, original, slot) == 0.0
-    action = keyframes.write_action(obj, "new", dense(obj, 1, 60), keys)
+    action = key_writer.write_action(obj, "new", dense(obj, 1, 60), keys)
     assert action != original
     assert obj.animation_data.action == action
     assert keyframes.largest_key_change(keys, action, obj.animation_data.action_slot) == 0.0
@@ -119,7 +119,7 @@ def test_keys_stay_on_every_shared_rig(name: str, tmp_path: Path) -> None:
     clip = armature_io.read_clip(obj, frames)
     bones = [b.name for b in obj.pose.bones]
     channels = armature_io.basis_channels(obj, clip, frames, bones, keys, bones[0])
-    action = keyframes.write_action(obj, "new", channels, keys)
+    action = key_writer.write_action(obj, "new", channels, keys)
     assert keyframes.largest_key_change(keys, action, obj.animation_data.action_slot) == 0.0
     # and still after saving and loading, which is when Blender might recompute handles
     action_name, obj_name = action.name, obj.name
@@ -151,7 +151,7 @@ def test_generated_keys_are_marked_until_corrected() -> None:
     obj = armatures.chain(1)
     armatures.key_randomly(obj, (1, 20), 0, move=0)
     keys = keyframes.read_keys(obj, 1, 20)
-    action = keyframes.write_action(obj, "new", dense(obj, 1, 20), keys)
+    action = key_writer.write_action(obj, "new", dense(obj, 1, 20), keys)
     curve = actions.fcurves(obj)[0]
     assert [k.type for k in curve.keyframe_points].count("GENERATED") == 18
     assert [k.select_control_point for k in curve.keyframe_points].count(True) == 2  # the animator's own selection
@@ -161,7 +161,7 @@ def test_generated_keys_are_marked_until_corrected() -> None:
     assert keyframes.read_keys(obj, 1, 20).frames.tolist() == [1.0, 9.0, 20.0]
     assert len(keyframes.read_keys(obj, 1, 20, include_generated=True).frames) == 20
     keys = keyframes.read_keys(obj, 1, 20)  # inserting a key made Blender recompute handles beside it
-    again = keyframes.write_action(obj, "again", dense(obj, 1, 20, 5), keys)
+    again = key_writer.write_action(obj, "again", dense(obj, 1, 20, 5), keys)
     assert keyframes.largest_key_change(keys, again) == 0.0
     assert action != again
 
@@ -174,7 +174,7 @@ def test_the_rest_is_carried_over() -> None:
     keys = keyframes.read_keys(obj, 10, 30)
     everything = {(f.data_path, f.array_index): keyframes.read_records(f) for f in actions.fcurves(obj)}
     written = {k: v for k, v in dense(obj, 10, 30).items() if "bone 0" in k[0]}
-    keyframes.write_action(obj, "new", written, keys)
+    key_writer.write_action(obj, "new", written, keys)
     for fcurve in actions.fcurves(obj):
         before, after = everything[fcurve.data_path, fcurve.array_index], keyframes.read_records(fcurve)
         if (fcurve.data_path, fcurve.array_index) not in written:
@@ -191,7 +191,7 @@ def test_custom_property_keys_stay() -> None:
     obj.pose.bones[0].keyframe_insert('["ik"]', frame=7)
     path = 'pose.bones["bone 0"]["ik"]'
     frames = np.arange(1, 12)
-    keyframes.write_action(obj, "new", {(path, 0): (frames, np.ones(11), "CONSTANT")}, start=2, end=10)
+    key_writer.write_action(obj, "new", {(path, 0): (frames, np.ones(11), "CONSTANT")}, start=2, end=10)
     records = keyframes.read_records(actions.fcurves(obj)[0])
     assert records["frame"].tolist() == list(range(1, 12))
     assert records["value"][6] == 0.25
@@ -207,7 +207,7 @@ def test_discard_restores_action_and_slot() -> None:
     handle, count = obj.animation_data.action_slot.handle, len(bpy.data.actions)
     for fake in (False, True):
         original.use_fake_user = fake
-        first = keyframes.write_action(obj, "new", dense(obj, 1, 9))
+        first = key_writer.write_action(obj, "new", dense(obj, 1, 9))
         assert first.slots[1].identifier == extra.identifier
         assert original.use_fake_user
         actions.discard(obj)
@@ -219,7 +219,7 @@ def test_discard_restores_action_and_slot() -> None:
 
 def test_discard_leaves_an_unanimated_object_as_it_was() -> None:
     obj = armatures.chain(1)
-    keyframes.write_action(obj, "new", dense(obj, 1, 9))
+    key_writer.write_action(obj, "new", dense(obj, 1, 9))
     actions.discard(obj)
     assert obj.animation_data is None
     assert len(bpy.data.actions) == 0
@@ -234,16 +234,16 @@ def test_what_cannot_be_animated_says_why(tmp_path: Path) -> None:
     track.strips.new("strip", 1, obj.animation_data.action)
     obj.animation_data.use_tweak_mode = True
     with pytest.raises(InvalidRequestError, match="tweak mode"):
-        keyframes.write_action(obj, "new", dense(obj, 1, 9))
+        key_writer.write_action(obj, "new", dense(obj, 1, 9))
     with pytest.raises(InvalidRequestError, match="no armature"):
-        keyframes.write_action(None, "new", {})
+        key_writer.write_action(None, "new", {})
 
 
 @pytest.mark.parametrize("bad", [((1, 2), (0.0,)), ((1.0,), (float("nan"),)), ((float("inf"),), (0.0,))])
 def test_senseless_channels_are_refused(bad: tuple) -> None:
     obj = armatures.chain(1)
     with pytest.raises(InvalidRequestError, match="location"):
-        keyframes.write_action(obj, "new", {(keyframes.bone_path("bone 0", "location"), 0): bad})
+        key_writer.write_action(obj, "new", {(keyframes.bone_path("bone 0", "location"), 0): bad})
     assert len(bpy.data.actions) == 0
 
 
@@ -262,7 +262,7 @@ def linked(tmp_path: Path) -> Any:
 def test_linked_armatures_are_refused_with_the_remedy(tmp_path: Path) -> None:
     obj = linked(tmp_path)
     with pytest.raises(InvalidRequestError, match="library override"):
-        keyframes.write_action(obj, "new", dense(obj, 1, 9))
+        key_writer.write_action(obj, "new", dense(obj, 1, 9))
     assert len(keyframes.read_keys(obj, 1, 9)) > 0  # reading is all right
 
 
@@ -274,7 +274,7 @@ def test_library_overrides_work(tmp_path: Path) -> None:
     clip = armature_io.read_clip(obj, frames)
     bones = [b.name for b in obj.pose.bones]
     channels = armature_io.basis_channels(obj, clip, frames, bones, keys, bones[0])
-    action = keyframes.write_action(obj, "new", channels, keys)
+    action = key_writer.write_action(obj, "new", channels, keys)
     assert action.library is None
     assert keyframes.largest_key_change(keys, action, obj.animation_data.action_slot) == 0.0
     again = armature_io.read_clip(obj, frames)
@@ -285,7 +285,7 @@ def test_library_overrides_work(tmp_path: Path) -> None:
 
 def test_writing_gives_way_between_curves_and_survives_a_vanished_action() -> None:
     obj = armatures.chain(2)
-    steps = keyframes.write_action_steps(obj, "new", dense(obj, 1, 9))
+    steps = key_writer.write_action_steps(obj, "new", dense(obj, 1, 9))
     assert 0 <= next(steps) <= 1
     bpy.data.actions.remove(bpy.data.actions["new"])
     with pytest.raises(LimberError, match="went away"):

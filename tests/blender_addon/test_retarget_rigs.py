@@ -17,7 +17,7 @@ import bpy
 import numpy as np
 import pytest
 
-from blender_addon import actions, demo_rig, headless, jobs, keyframes, plans, whole_motion
+from blender_addon import actions, demo_rig, headless, jobs, key_writer, keyframes, plans, whole_motion
 from blender_addon.motion import bone_maps, bvh, retarget, rotations
 from blender_addon.motion.clip import Clip
 from blender_addon.motion.retarget import LIMBS, Rig
@@ -95,7 +95,7 @@ def play(character: Character, source: Source) -> None:
     own = retarget.retarget(source.clip, source.rig, character.rig)
     (obj.animation_data or obj.animation_data_create()).action = bpy.data.actions.new("Nothing")
     channels = whole_motion.channels(character, own, 1)
-    keyframes.write_action(obj, "Retargeted", channels, keyframes.Keys(1, FRAMES, {}), 1, FRAMES)
+    key_writer.write_action(obj, "Retargeted", channels, keyframes.Keys(1, FRAMES, {}), 1, FRAMES)
 
 
 def seen_directions(character: Character, frames: list[int]) -> np.ndarray:

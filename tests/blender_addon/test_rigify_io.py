@@ -10,7 +10,7 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="the bpy wheel is not installed for this Python")
 
-from blender_addon import actions, armature_io, character_io, keyframes, rigify_io  # noqa: E402
+from blender_addon import actions, armature_io, character_io, key_writer, keyframes, rigify_io  # noqa: E402
 from blender_addon.motion import bone_maps, constraints, interpolation, retarget, rotations  # noqa: E402
 from blender_addon.motion.bone_maps import BoneMap  # noqa: E402
 from blender_addon.motion.clip import Clip  # noqa: E402
@@ -78,7 +78,7 @@ def test_filled_with_every_key_in_place(rigify_rig: Any, way: str) -> None:
                  if "f_index" in f.data_path or "chest" in f.data_path}  # fmt: skip
     result = fill(bone_map, captured)
     channels = character_io.result_channels(obj, bone_map, captured, result, keys)
-    action = keyframes.write_action(obj, "filled", channels, keys)
+    action = key_writer.write_action(obj, "filled", channels, keys)
     # 1. the keys, bit for bit, and what has no role
     assert keyframes.largest_key_change(keys, action, obj.animation_data.action_slot) == 0.0
     for f in actions.fcurves(obj):
@@ -107,7 +107,7 @@ def test_switches_are_the_animators_at_the_keys_and_outside(rigify_rig: Any) -> 
     obj.pose.bones["thigh_parent.L"].keyframe_insert('["IK_FK"]', frame=12)
     bone_map, keys, captured = read(obj)
     channels = character_io.result_channels(obj, bone_map, captured, fill(bone_map, captured), keys)
-    keyframes.write_action(obj, "filled", channels, keys)
+    key_writer.write_action(obj, "filled", channels, keys)
     bag = actions.channelbag(obj.animation_data.action, obj.animation_data.action_slot)
     for bone, prop, generated, own in (("upper_arm_parent.R", "IK_FK", 1.0, 0.0), ("thigh_parent.L", "IK_FK", 1.0, 0.0),
                                        ("torso", "head_follow", 1.0, 0.0), ("torso", "neck_follow", 1.0, 0.5)):
@@ -151,7 +151,7 @@ def test_partly_keyed_bodies_are_filled_around_the_keys(rigify_rig: Any) -> None
     armatures.key_randomly(obj, (12.5,), 3, move=0, bones=["upper_arm_fk.L", "forearm_fk.L", "hand_fk.L"])
     bone_map, keys, captured = read(obj)
     channels = character_io.result_channels(obj, bone_map, captured, fill(bone_map, captured), keys)
-    action = keyframes.write_action(obj, "filled", channels, keys)
+    action = key_writer.write_action(obj, "filled", channels, keys)
     assert keyframes.largest_key_change(keys, action, obj.animation_data.action_slot) == 0.0
     curve = actions.channelbag(action, obj.animation_data.action_slot).fcurves.find(
         'pose.bones["forearm_fk.L"].rotation_quaternion', index=1)  # fmt: skip
@@ -168,7 +168,7 @@ def test_moving_root_and_hips_are_followed(rigify_rig: Any) -> None:
     bone_map, keys, captured = read(obj)
     result = fill(bone_map, captured)
     channels = character_io.result_channels(obj, bone_map, captured, result, keys)
-    keyframes.write_action(obj, "filled", channels, keys)
+    key_writer.write_action(obj, "filled", channels, keys)
     off = armature_io._finish(rigify_io.pose_error_steps(obj, bone_map, result, captured.scene_frames, 6))
     got = seen(obj, bone_map, captured.scene_frames)
     each = degrees(got.forward()[0], result.forward()[0]).max(0)

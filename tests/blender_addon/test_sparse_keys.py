@@ -10,7 +10,7 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="the bpy wheel is not installed for this Python")
 
-from blender_addon import actions, keyframes, plans, properties  # noqa: E402
+from blender_addon import actions, key_writer, keyframes, plans, properties  # noqa: E402
 from blender_addon.jobs import Session  # noqa: E402
 from blender_addon.motion import rotations  # noqa: E402
 from blender_addon.sparse_keys import Tolerance  # noqa: E402
@@ -51,7 +51,7 @@ def keyed_share(obj: Any) -> float:
 def test_blender_stays_within_the_tolerance(mode: str) -> None:
     obj = armatures.chain(3)
     channels = swinging(obj, mode)
-    keyframes.write_action(obj, "sparse", channels, keyframes.Keys(1, 90, {}), 1, 90, tolerance=Tolerance(1.0, 5.0))
+    key_writer.write_action(obj, "sparse", channels, keyframes.Keys(1, 90, {}), 1, 90, tolerance=Tolerance(1.0, 5.0))
     assert keyed_share(obj) < 0.25
     for bone in obj.pose.bones:
         prop, count = ("rotation_quaternion", 4) if mode == "QUATERNION" else ("rotation_euler", 3)
@@ -73,7 +73,7 @@ def test_the_animators_keys_are_untouched_and_the_rest_is_near(seed: int) -> Non
     armatures.key_randomly(obj, (1, 20, 41.5, 60, 90), seed)
     disturb_keys(obj, seed)
     keys = keyframes.read_keys(obj, 1, 90)
-    action = keyframes.write_action(obj, "sparse", channels, keys, tolerance=Tolerance())
+    action = key_writer.write_action(obj, "sparse", channels, keys, tolerance=Tolerance())
     assert keyframes.largest_key_change(keys, action) == 0.0
     assert keyframes.read_keys(obj, 1, 90).frames.tolist() == keys.frames.tolist()  # ours are marked
     apart = np.abs(FRAMES[:, None] - keys.frames).min(1) >= 1
@@ -91,7 +91,7 @@ def test_custom_properties_and_steps_keep_every_frame() -> None:
     path = 'pose.bones["bone 0"]["IK_FK"]'
     written = {(path, 0): (FRAMES, np.zeros(90)),
                (keyframes.bone_path("bone 0", "scale"), 0): (FRAMES, np.ones(90), "CONSTANT")}  # fmt: skip
-    keyframes.write_action(obj, "all", written, keyframes.Keys(1, 90, {}), 1, 90, tolerance=Tolerance())
+    key_writer.write_action(obj, "all", written, keyframes.Keys(1, 90, {}), 1, 90, tolerance=Tolerance())
     assert keyed_share(obj) == 1.0
 
 

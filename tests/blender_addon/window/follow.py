@@ -21,7 +21,7 @@ import blender_addon  # noqa: E402
 from blender_addon import (  # noqa: E402
     follow_properties,
     jobs,
-    keyframes,
+    key_writer,
     pins,
     selection,
     whole_motion,
@@ -33,11 +33,6 @@ RIG = os.environ.get("LOOK_RIG", "mixamo")
 PATIENCE = float(os.environ.get("LOOK_PATIENCE", "120"))
 SYSTEM = os.environ.get("LOOK_SYSTEM", "interpolation")
 FRAMES = 90
-MIXAMO = {
-    "pelvis": "Hips", "spine1": "Spine", "spine2": "Spine1", "spine3": "Spine2", "neck": "Neck", "head": "Head",
-    "collar": "Shoulder", "shoulder": "Arm", "elbow": "ForeArm", "wrist": "Hand", "hip": "UpLeg", "knee": "Leg",
-    "ankle": "Foot", "foot": "ToeBase",
-}  # fmt: skip
 REPORT: dict[str, Any] = {"rig": RIG, "blender": bpy.app.version_string, "system": SYSTEM}
 BEGAN = time.monotonic()
 
@@ -91,13 +86,11 @@ def character() -> Any:
         bpy.ops.wm.open_mainfile(filepath=scene, load_ui=False, use_scripts=True)
     else:
         bpy.ops.wm.read_homefile(use_empty=True, load_ui=False, use_factory_startup=True)
-        from tests.blender_addon.characters import make_person
+        from tests.blender_addon.characters import make_person, rename
 
         with view():
             made = make_person("Bare")
-        for bone in made.data.bones:
-            side, _, joint = bone.name.rpartition("_")
-            bone.name = f"mixamorig:{side.capitalize()}{MIXAMO[joint]}"
+        rename(made, "mixamo")
         made.data.display_type = "OCTAHEDRAL"
     armatures = [o for o in bpy.data.objects if o.type == "ARMATURE" and o.visible_get()]
     obj = max(armatures, key=lambda o: len(o.data.bones))
@@ -118,7 +111,7 @@ def walking(obj: Any) -> None:
     clip, _ = walk(steps=6, fps=30.0, step_length=0.6, period=0.5)
     found = whole_motion.describe(obj)
     own = retarget.from_canonical(retarget.fit(clip, found.rig), found.rig)
-    keyframes.write_action(obj, "Walk", whole_motion.channels(found, own, 1))
+    key_writer.write_action(obj, "Walk", whole_motion.channels(found, own, 1))
     for key in list(obj.animation_data.action.keys()):
         del obj.animation_data.action[key]
     REPORT["mapping"] = found.bone_map.preset
