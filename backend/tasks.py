@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,6 +23,8 @@ from .finish import finish
 from .systems.base import BUILT_IN, System, Told
 from .windows import FPS, Grid, Span, around, plan, shifted, to_grid
 
+SHOWN_SECONDS, SHOWN_TIMES = 0.5, 10
+"""Between two looks at what there is so far, at least; the latter times what the look takes."""
 BENDING = 40
 """Steps of progress that closing counts as."""
 OPTIONS = {"feet": bool, "closing": bool}
@@ -29,10 +32,18 @@ OPTIONS = {"feet": bool, "closing": bool}
 the way to its targets is closed."""
 
 Progress = Callable[[int, int], None]
+Shown = Callable[[Clip, int], None]
+"""Called with the motion so far, before it is finished, and how many of its frames are drawn."""
 FEET = [INDEX[n] for n in ("left_ankle", "right_ankle", "left_foot", "right_foot")]
 
 
-def run(request: Request, system: System, progress: Progress, cancelled: Callable[[], bool]) -> Result:
+def run(
+    request: Request,
+    system: System,
+    progress: Progress,
+    cancelled: Callable[[], bool],
+    shown: Shown | None = None,
+) -> Result:
     """Fill in what the request does not know.
 
     Args:
@@ -40,6 +51,7 @@ def run(request: Request, system: System, progress: Progress, cancelled: Callabl
         system: fills windows.
         progress: called with (step, total) before every network evaluation and once at the end.
         cancelled: looked at before every network evaluation.
+        shown: where several windows cover the request, called after those of the first variation, now and then.
 
     Raises:
         InvalidRequestError: a task the system cannot do, or an unknown option.
@@ -73,6 +85,12 @@ def run(request: Request, system: System, progress: Progress, cancelled: Callabl
             progress(done, total)
             done += 1
 
+    def so_far(difference: Array, frames: int) -> None:
+        clip = interpolation.keep_known(_moved(request, grid, baseline, difference), request)
+        assert shown is not None
+        shown(clip, int(np.searchsorted(grid.warp, frames)))
+
+    show = None if shown is None else _seldom(so_far)
     # 3. sample every variation, add its difference to the interpolation, finish
     clips = []
     for variation in range(request.variations):
@@ -81,7 +99,8 @@ def run(request: Request, system: System, progress: Progress, cancelled: Callabl
             if led is not None:
                 difference = following.sample(grid, led, texts, system, variation, generator, step)
             else:
-                difference = _sample(grid, spans, texts, system, variation, generator, step)
+                show = None if variation else show
+                difference = _sample(grid, spans, texts, system, variation, generator, step, show)
         difference[: inner.start], difference[inner.stop :] = (
             difference[inner.start],
             difference[inner.stop - 1],
@@ -205,21 +224,56 @@ def _sample(
     variation: int,
     generator: torch.Generator,
     step: Callable[[], None],
+    show: Callable[[Array, int], None] | None = None,
 ) -> Array:
-    """Differences from the filling in the world, ``(G, 135)``, windows blended where they meet."""
+    """Differences from the filling in the world, ``(G, 135)``, windows blended where they meet.
+
+    Args:
+        show: called with the differences so far and up to which frame they are drawn.
+    """
     out = np.zeros((len(grid.filled), features.CHANNELS))
     covered = 0
     for span in spans:
-        part = _one_window(grid, span, shifted(texts, span), system, variation, generator, step)
-        if len(part) < span.stop - span.start:
-            part = _stretch(part, span)
-        weight = np.ones((len(part), 1))
-        shared = max(covered - span.start, 0)
-        u = (np.arange(shared) + 1) / (shared + 1)
-        weight[:shared, 0] = u * u * (3 - 2 * u)
-        here = out[span.start : span.stop]
-        here += weight * (part - here)
+
+        def within(part: Array, frames: int, before: Array = out, span: Span = span, covered: int = covered) -> None:
+            assert show is not None
+            show(_blended(before, part, span, covered), span.start + frames)
+
+        part = _one_window(grid, span, shifted(texts, span), system, variation, generator, step,
+                           None if show is None else within)  # fmt: skip
+        out = _blended(out, part, span, covered)
         covered = span.stop
+        if show is not None and span is not spans[-1]:
+            show(out, covered)
+    return out
+
+
+def _seldom(show: Callable[[Array, int], None]) -> Callable[[Array, int], None]:
+    """So seldom that it does not slow down what it shows."""
+    again = 0.0
+
+    def now_and_then(difference: Array, frames: int) -> None:
+        nonlocal again
+        began = time.monotonic()
+        if began >= again:
+            show(difference, frames)
+            now = time.monotonic()
+            again = now + max(SHOWN_SECONDS, SHOWN_TIMES * (now - began))
+
+    return now_and_then
+
+
+def _blended(out: Array, part: Array, span: Span, covered: int) -> Array:
+    """The differences with those of one window, which lead over from the ones up to ``covered``."""
+    if len(part) < span.stop - span.start:
+        part = _stretch(part, span)
+    weight = np.ones((len(part), 1))
+    shared = max(covered - span.start, 0)
+    u = (np.arange(shared) + 1) / (shared + 1)
+    weight[:shared, 0] = u * u * (3 - 2 * u)
+    out = out.copy()
+    here = out[span.start : span.stop]
+    here += weight * (part - here)
     return out
 
 
@@ -240,8 +294,13 @@ def _one_window(
     variation: int,
     generator: torch.Generator,
     step: Callable[[], None],
+    done: Callable[[Array, int], None] | None = None,
 ) -> Array:
-    """One window's differences from the grid's filling in the world, metres and 6D. ``(frames, 135)``."""
+    """One window's differences from the grid's filling in the world, metres and 6D. ``(frames, 135)``.
+
+    Args:
+        done: called with the same, so far, and up to which frame it is drawn.
+    """
     index = np.array(span.frames)
     clip = grid.filled
     place = clip.root_positions[index[0]] * np.array([1.0, 0, 1.0])  # keeps float32 exact far from the origin
@@ -258,14 +317,17 @@ def _one_window(
     )
     filled, frame = features.localise(window)
     x = features.inputs(filled)
-    if isinstance(system, Told):
-        difference = system.fill(x, texts, [generator], step)
-    else:
-        difference = system.sample(x, variation, generator, step)
     before = features.restore(*features.poses(x.base + x.surplus), frame)
-    after = features.restore(*features.poses(x.base + difference), frame)
-    turned = (_columns(after[0]) - _columns(before[0])).flatten(1)
-    return torch.cat((turned, after[1][0] - before[1][0]), -1).double().numpy()
+
+    def in_the_world(difference: torch.Tensor) -> Array:
+        after = features.restore(*features.poses(x.base + difference), frame)
+        turned = (_columns(after[0]) - _columns(before[0])).flatten(1)
+        return torch.cat((turned, after[1][0] - before[1][0]), -1).double().numpy()
+
+    if isinstance(system, Told):
+        told = None if done is None else lambda difference, frames: done(in_the_world(difference), frames)
+        return in_the_world(system.fill(x, texts, [generator], step, told))
+    return in_the_world(system.sample(x, variation, generator, step))
 
 
 def _columns(matrices: torch.Tensor) -> torch.Tensor:
@@ -305,6 +367,13 @@ def skating(clip: Clip) -> float:
     both = stands[1:] & stands[:-1]
     speed = np.linalg.norm(np.diff(feet[..., (0, 2)], axis=0), axis=-1) * clip.fps
     return float(speed[both].mean()) if both.any() else 0.0
+
+
+def standing(clip: Clip) -> float:
+    """Share of the frames in which a foot stands, 0..1: what glides all the time has no skating, and none of this."""
+    return float(
+        kinematics.foot_contacts(clip.positions()[:, FEET], clip.fps, clip.hip_height).any(-1).mean()
+    )
 
 
 def _longest_gap(keys: np.ndarray) -> int:

@@ -59,6 +59,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     c.add_argument("--most", type=int, default=200, help="windows a row (default: %(default)s)")
     c.add_argument("--workers", type=int, default=1, help="processes (default: %(default)s)")
+    c = sub.add_parser("sampling", help="ways of drawing from a text system, beside each other, to choose one")
+    c.add_argument("model", type=Path, help="a bundle, or a run's checkpoint")
+    c.add_argument("--data", type=Path, required=True, help="cache of prepare")
+    c.add_argument("--system", default="mogents", help="of the bundle (default: %(default)s)")
+    c.add_argument("--try", dest="tries", action="append", default=[], metavar="NAME=VALUE,...",
+                   help="what to change; may be repeated")  # fmt: skip
+    c.add_argument("--most", type=int, default=60, help="captions (default: %(default)s)")
+    c.add_argument("--set", dest="chosen", metavar="NAME=VALUE,...",
+                   help="measure nothing: write these into the bundle")  # fmt: skip
     c = sub.add_parser("evaluator", help="train a motion-text evaluator, which text-to-motion is measured by")
     c.add_argument(
         "name", choices=("choose", "report"), help="the one to choose models by, or the one to report"
@@ -137,8 +146,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     a = _parser().parse_args(arguments)
     try:
         commands = {"prepare": _prepare, "train": _train, "evaluate": _evaluate, "evaluator": _evaluator,
-                    "ablate": _ablate, "summary": _summary, "export": _export, "extend": _extend,
-                    "record": _record}  # fmt: skip
+                    "sampling": _sampling, "ablate": _ablate, "summary": _summary, "export": _export,
+                    "extend": _extend, "record": _record}  # fmt: skip
         return commands[a.command](a)
     except (LimberError, FloatingPointError, FileNotFoundError, ValueError) as e:
         print(f"limber-train: {e}", file=sys.stderr)
@@ -196,6 +205,18 @@ def _evaluate(a: argparse.Namespace) -> int:
             page, f"Limber: {a.bundle.resolve().name}", about, table, evaluate.samples(cache, systems, tasks)
         )
         print(f"{page}: open it in a browser")
+    return 0
+
+
+def _sampling(a: argparse.Namespace) -> int:
+    from . import sampling
+
+    if a.chosen:
+        bundle = sampling.choose(a.model, a.system, sampling.changes(a.chosen))
+        print(f"{bundle.path}: {bundle.systems[a.system]['sampling']}")
+        return 0
+    rows = sampling.compare(a.model, a.data, a.system, [sampling.changes(t) for t in ["", *a.tries]], a.most)
+    print(sampling.markdown(rows), end="")
     return 0
 
 

@@ -109,7 +109,7 @@ def generation(data: Path, steps: int, threads: int = 0, precision: str = "auto"
         found = kept.row(name, whole)
         if found is not None and kept.only is None:
             answers = _answers(found.network, found.config)
-            rows.append({"row": name, "training_seconds": round(found.seconds, 1),
+            rows.append({"row": name, "steps": found.config.steps, "training_seconds": round(found.seconds, 1),
                          **measured(cache_file.load(data), answers)})  # fmt: skip
             print(rows[-1], flush=True)
     return rows
@@ -152,7 +152,8 @@ def credible(data: Path, steps: int, threads: int = 0, precision: str = "auto",
                 found = kept.row(f"{percent} {name}", whole)
                 if found is not None and kept.only is None:
                     answers = _answers(found.network, found.config)
-                    rows.append({"credible_percent": percent, "row": name, "training_seconds": round(found.seconds),
+                    rows.append({"credible_percent": percent, "row": name, "steps": found.config.steps,
+                                 "training_seconds": round(found.seconds),
                                  **measured(clean, answers, most=most, size=size)})  # fmt: skip
                     print(rows[-1], flush=True)
     return rows
@@ -276,7 +277,7 @@ def _all(valid: Tensor, network: Networks) -> tuple[Tensor, Tensor]:
 
 def measured(cache: Cache, generate: judged.Generate, judge: str = "report", most: int = MOTIONS,
              size: int = text_metrics.POOL) -> dict[str, Any]:  # fmt: skip
-    """R@1 to 3, KID and skating of the first row of :data:`material.SETS` that has captions."""
+    """R@1 to 3, KID, skating and standing feet of the first row of :data:`material.SETS` that has captions."""
     for name, row in material.rows(cache).items():
         asked = judged.ask(cache, row, most, size=size)
         if asked is None:
@@ -285,10 +286,10 @@ def measured(cache: Cache, generate: judged.Generate, judge: str = "report", mos
         clips = generate([cache.texts[t] for t in asked.texts], [len(c) for c in asked.clips], 0)
         cell, truth = space.measure(clips), space.measure(asked.clips)
         keep = ("R@1", "R@2", "R@3", "KID", "diversity")
-        skating = {w: judged.looks(c)["skating"] for w, c in (("", clips), ("truth ", asked.clips))}
+        looks = {w: judged.looks(c) for w, c in (("", clips), ("truth ", asked.clips))}
         return {"set": name, "motions": len(clips), **{k: cell[k] for k in keep},
                 "truth R@1": truth["R@1"], "truth R@3": truth["R@3"],
-                **{f"{w}skating": v for w, v in skating.items()}}  # fmt: skip
+                **{f"{w}{k}": found[k] for k in ("skating", "standing") for w, found in looks.items()}}  # fmt: skip
     raise ValueError("no captions to measure text-to-motion by")
 
 

@@ -33,7 +33,8 @@ _POSES = (
 _TEXT = (
     ("R@1", "R@1", 3), ("R@2", "R@2", 3), ("R@3", "R@3", 3), ("KID", "KID", 3), ("FID", "FID", 1),
     ("distance to the text", "matching", 2), ("diversity", "diversity", 2), ("multimodality", "multimodality", 2),
-    ("nearest training clip", "nearest", 2), ("skating, cm/s", "skating", 1), ("jerk, m/s3", "jerk", 0),
+    ("nearest training clip", "nearest", 2), ("skating, cm/s", "skating", 1), ("a foot stands, %", "standing", 0),
+    ("jerk, m/s3", "jerk", 0),
 )  # fmt: skip
 
 

@@ -189,10 +189,11 @@ class Space:
 
 
 def looks(clips: Sequence[Clip]) -> dict[str, float | None]:
-    """Both kinds of skating, penetration and jerk, each the mean over clips of any lengths."""
+    """Skating of both kinds, frames with a standing foot, penetration and jerk: means over clips of any lengths."""
     placed = [(c.positions(), c.fps) for c in clips]
     return {
         "skating": number(100 * float(np.mean([tasks.skating(c) for c in clips]))),
+        "standing": number(100 * float(np.mean([tasks.standing(c) for c in clips]))),
         "skating_ratio": number(float(np.mean([metrics.skating_ratio(p, fps) for p, fps in placed]))),
         "penetration_cm": number(float(np.mean([metrics.penetration(p) for p, _ in placed]))),
         "jerk": number(float(np.mean([metrics.jerk(p, fps) for p, fps in placed]))),
