@@ -22,11 +22,13 @@ STATES = ["queued", "running", "done", "failed", "cancelled"]
 COUNT = {"type": "integer", "minimum": 0}
 
 JOB = {
-    "type": "object", "required": ["job", "state", "step", "total", "eta_seconds", "error", "elapsed_seconds"],
+    "type": "object", "required": ["job", "state", "step", "total", "eta_seconds", "error", "elapsed_seconds",
+                                   "ready"],
     "additionalProperties": False,
     "properties": {
         "job": {"type": "string"}, "state": {"type": "string", "enum": STATES}, "step": COUNT, "total": COUNT,
         "eta_seconds": {"type": ["number", "null"]}, "elapsed_seconds": {"type": "number", "minimum": 0},
+        "ready": COUNT,
         "error": {"anyOf": [ERROR["properties"]["error"], {"type": "null"}]},  # type: ignore[index]
     },
 }  # fmt: skip

@@ -38,7 +38,10 @@ class UnknownJobError(LimberError):
 
 @dataclass
 class Job:
-    """One request on its way. Written by the worker, read under the queue's lock."""
+    """One request on its way. Written by the worker, read under the queue's lock.
+
+    ``partial`` is what there is so far, of which the first ``ready`` frames are drawn.
+    """
 
     id: str
     request: Any
@@ -47,6 +50,8 @@ class Job:
     total: int = 0
     error: dict[str, str] | None = None
     result: bytes | None = None
+    ready: int = 0
+    partial: bytes | None = None
     created: float = field(default_factory=time.monotonic)
     started: float | None = None
     stepped: float | None = None  # when the first step was reported: loading before it says nothing of pace
@@ -58,7 +63,7 @@ class Job:
         now = self.ended if self.ended is not None else time.monotonic()
         return {
             "job": self.id, "state": self.state, "step": self.step, "total": self.total,
-            "eta_seconds": self._eta(now), "error": self.error,
+            "eta_seconds": self._eta(now), "error": self.error, "ready": self.ready,
             "elapsed_seconds": round(now - self.started, 3) if self.started is not None else 0.0,
         }  # fmt: skip
 
@@ -99,6 +104,7 @@ class Jobs:
         self._queue: deque[Job] = deque()
         self._changed = threading.Condition()
         self._closing = False
+        self._running: Job | None = None
         self._thread = threading.Thread(target=self._loop, name="limber-worker", daemon=True)
         self._thread.start()
 
@@ -128,6 +134,22 @@ class Jobs:
         """Result of a job, None where it is not done. Raises UnknownJobError."""
         with self._changed:
             return self._find(job_id).result
+
+    def partial(self, job_id: str) -> bytes | None:
+        """What there is so far of a job that runs; None where there is nothing yet. Raises UnknownJobError."""
+        with self._changed:
+            return self._find(job_id).partial
+
+    def show(self, partial: bytes, ready: int) -> None:
+        """What there is so far of the job that runs; called by its work, on the worker thread.
+
+        Args:
+            partial: what whoever asks is given.
+            ready: how many of its frames are drawn.
+        """
+        with self._changed:
+            if self._running is not None:
+                self._running.partial, self._running.ready = partial, ready
 
     def cancel(self, job_id: str) -> dict[str, Any]:
         """Stop a job; one that waits is cancelled at once, one that runs before its next step.
@@ -180,7 +202,7 @@ class Jobs:
                     return
                 job = self._queue.popleft() if arrived else None
                 if job is not None:
-                    job.state, job.started = RUNNING, time.monotonic()
+                    job.state, job.started, self._running = RUNNING, time.monotonic(), job
             if job is not None:
                 self._run(job)
             elif self._idle is not None:
@@ -214,7 +236,7 @@ class Jobs:
             error = describe_error(LimberError(f"a defect in Limber: {type(raised).__name__}: {raised}. "
                                                "Please report it with the backend's log."))  # fmt: skip
         with self._changed:
-            job.error, job.result = error, result
+            job.error, job.result, job.partial, self._running = error, result, None, None
             self._end(job, state)
             self._forget()
 

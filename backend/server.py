@@ -30,6 +30,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from blender_addon.motion import npz
+from blender_addon.motion.clip import Clip
 from blender_addon.motion.errors import BackendError, LimberError
 
 from . import PROTOCOL, __version__, api_page
@@ -69,7 +70,10 @@ class Backend:
             return self._service
 
     def _work(self, request: Any, progress: Progress, cancelled: Callable[[], bool]) -> bytes:
-        return npz.result_to_bytes(self.service().run(request, progress, cancelled))
+        def shown(clip: Clip, frames: int) -> None:
+            self.jobs.show(npz.clip_to_bytes(clip), frames)
+
+        return npz.result_to_bytes(self.service().run(request, progress, cancelled, shown))
 
     def _warm(self) -> None:
         self.service().warm()
@@ -140,6 +144,13 @@ def create_app(backend: Backend) -> FastAPI:
             return JSONResponse({"error": described["error"]}, 409)
         remedy = "" if described["state"] == DONE else "Ask for its state until it is done."
         return JSONResponse(error_body("job", f"it is {described['state']}, there is no result", remedy), 409)
+
+    @app.get("/v1/jobs/{job}/partial", response_class=Response, responses=api_page.result(BODY_TYPES))
+    def partial(job: str) -> Response:
+        data = backend.jobs.partial(job)
+        if data is not None:
+            return Response(data, media_type=BODY_TYPES[0])
+        return JSONResponse(error_body("job", "there is nothing to be seen of it, or it has ended"), 409)
 
     @app.delete("/v1/jobs/{job}", responses=api_page.answers(api_page.JOB, 404))
     def cancel(job: str) -> dict[str, Any]:

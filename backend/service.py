@@ -55,6 +55,7 @@ class Service:
         request: Request,
         progress: Progress = _no_progress,
         cancelled: Callable[[], bool] = _never,
+        shown: tasks.Shown | None = None,
     ) -> Result:
         """Fill in what the request does not know.
 
@@ -62,6 +63,7 @@ class Service:
             request: what is known and what is wanted.
             progress: called with (step, total).
             cancelled: looked at before every step.
+            shown: called now and then with what there is so far of a long request, see :func:`tasks.run`.
 
         Raises:
             InvalidRequestError: no such bundle or system, or one that cannot do the task.
@@ -84,7 +86,7 @@ class Service:
             system = self._system(bundle, name)
             # 4. the work
             try:
-                result = tasks.run(request, system, progress, cancelled)
+                result = tasks.run(request, system, progress, cancelled, shown)
             except RuntimeError as error:
                 if "allocate" in str(error) or isinstance(error, torch.OutOfMemoryError):
                     raise LimberError("not enough memory: choose a shorter range") from error

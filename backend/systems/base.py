@@ -21,6 +21,9 @@ from ..nn.denoiser import Architecture, Denoiser, widened
 Step = Callable[[], None]
 """Called before every network evaluation: counts progress, raises JobCancelled when cancelled."""
 
+Done = Callable[[Tensor, int], None]
+"""Called with the difference from the filling so far, ``(B, T, 135)``, and up to which frame it is drawn."""
+
 
 class System(ABC):
     """Fills in what is unknown.
@@ -98,7 +101,7 @@ class Told(System):
 
     @abstractmethod
     def fill(self, x: Inputs, texts: Sequence[TextSpan], generators: Sequence[torch.Generator],
-             step: Step) -> Tensor:  # fmt: skip
+             step: Step, done: Done | None = None) -> Tensor:  # fmt: skip
         """The difference from the filling, ``(B, T, 135)``, as :meth:`sample`.
 
         Args:
@@ -106,6 +109,7 @@ class Told(System):
             texts: what is said, by frames of the windows (to all of them).
             generators: one a window.
             step: see :data:`Step`.
+            done: called after each of several windows but the last, see :data:`Done`.
         """
 
     def sample(self, x: Inputs, variation: int, generator: torch.Generator, step: Step) -> Tensor:

@@ -23,7 +23,7 @@ from ..nn import masked, quantiser
 from ..nn.masked import Sampling
 from ..nn.mogents import MoGenTS as Networks
 from ..prompts import Prompts
-from .base import Step, Told, binomial
+from .base import Done, Step, Told, binomial
 
 CONTEXT = 48
 """Frames that a window takes over from the one before."""
@@ -98,7 +98,7 @@ class MoGenTS(Told):
 
     @torch.inference_mode()
     def fill(self, x: Inputs, texts: Sequence[TextSpan], generators: Sequence[torch.Generator],
-             step: Step) -> Tensor:  # fmt: skip
+             step: Step, done: Done | None = None) -> Tensor:  # fmt: skip
         """See :meth:`Told.fill`."""
         motion = x.base.clone()
         known = torch.cat((x.rotation_known, x.root_known[..., None]), -1)  # (B, T, 23)
@@ -109,6 +109,8 @@ class MoGenTS(Told):
                                  _moved(texts, start, stop), generators, step)  # fmt: skip
             motion[:, part] = torch.where(features.spread(settled[:, part]), motion[:, part], drawn)
             settled[:, part] = True
+            if done is not None and stop < x.base.shape[1]:
+                done((motion - x.base) * ~features.known_channels(x), stop)
         return (motion - x.base) * ~features.known_channels(x)
 
     def _window(self, motion: Tensor, settled: Tensor, valid: Tensor, offsets: Tensor, texts: Sequence[TextSpan],

@@ -22,7 +22,7 @@ from ..nn.autoregressive import Sampling
 from ..nn.masked import Context, silence
 from ..nn.ropar import RoPAR as Networks
 from ..prompts import Prompts
-from .base import Step, Told, smooth
+from .base import Done, Step, Told, smooth
 
 TASKS = frozenset({"text", "complete", "refine"})
 DRAWN = Sampling()
@@ -93,8 +93,9 @@ class RoPAR(Told):
         return len(stretches(-(-frames // parts.STRIDE), self.window // parts.STRIDE))
 
     def fill(self, x: Inputs, texts: Sequence[TextSpan], generators: Sequence[torch.Generator],
-             step: Step) -> Tensor:  # fmt: skip
-        """See :meth:`Told.fill`."""
+             step: Step, done: Done | None = None) -> Tensor:  # fmt: skip
+        """See :meth:`Told.fill`. Motion is decoded at the end, all at once."""
+        del done
         return self.drawn(
             x, spoken(texts, len(x.base), -(-x.base.shape[1] // parts.STRIDE)), generators, step
         )

@@ -38,6 +38,7 @@ def test_the_page_names_every_call(page: dict[str, Any]) -> None:
     assert calls == {
         ("GET", "/v1/health"), ("GET", "/v1/models"), ("POST", "/v1/jobs"), ("GET", "/v1/jobs/{job}"),
         ("GET", "/v1/jobs/{job}/result"), ("DELETE", "/v1/jobs/{job}"),
+        ("GET", "/v1/jobs/{job}/partial"),
     }  # fmt: skip
     assert page["security"] == [{"token": []}]
     for methods in page["paths"].values():
@@ -49,7 +50,7 @@ def test_the_page_names_every_call(page: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "call",
     ["GET /v1/health", "GET /v1/models", "POST /v1/jobs", "GET /v1/jobs/{job}", "GET /v1/jobs/{job}/result",
-     "DELETE /v1/jobs/{job}"],
+     "GET /v1/jobs/{job}/partial", "DELETE /v1/jobs/{job}"],
 )  # fmt: skip
 def test_schemathesis_finds_nothing(server: Server, page: dict[str, Any], call: str) -> None:
     method, _, path = call.partition(" ")

@@ -90,8 +90,28 @@ def test_progress_and_remaining_time() -> None:
             "total": 10,
             "eta_seconds": 0.0,
             "error": None,
+            "ready": 0,
         }
         assert jobs.result(job) == b"done"
+
+
+def test_what_there_is_so_far_can_be_had_until_the_job_ends() -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def work(request: Any, progress: Any, cancelled: Any) -> bytes:
+        jobs.show(b"half", 50)
+        begun.set()
+        assert go.wait(10)
+        return b"whole"
+
+    with queue(work) as jobs:
+        first, second = jobs.submit(None).id, jobs.submit(None).id
+        assert begun.wait(10)
+        assert (jobs.partial(first), jobs.describe(first)["ready"]) == (b"half", 50)
+        assert (jobs.partial(second), jobs.describe(second)["ready"]) == (None, 0)
+        go.set()
+        jobs.wait(second, 10)
+        assert (jobs.partial(first), jobs.result(first)) == (None, b"whole")
 
 
 def test_cancel_is_seen_before_the_next_step() -> None:

@@ -17,7 +17,7 @@ from backend.systems import mogents as m
 from backend.systems.mogents import MoGenTS
 from backend.windows import CONTEXT, around
 from blender_addon.motion import constraints
-from blender_addon.motion.clip import rest_clip
+from blender_addon.motion.clip import Clip, rest_clip
 from blender_addon.motion.constraints import Request, Result
 from blender_addon.motion.errors import JobCancelled
 from blender_addon.motion.skeleton import INDEX
@@ -74,6 +74,29 @@ def test_a_long_motion_is_made_in_windows_without_a_jump(system: MoGenTS) -> Non
     seams = [start + min(m.CONTEXT, WINDOW // 2) - 1 for start, _ in pieces[1:]]
     assert turning[seams].max() <= turning.max()
     assert turning[seams].max() < 3 * turning.median() + 0.3
+
+
+def test_windows_that_are_drawn_are_shown_and_change_nothing(
+    system: MoGenTS, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "SHOWN_SECONDS", 0)  # every window, however quick
+    monkeypatch.setattr(tasks, "SHOWN_TIMES", 0)
+    clip = waving(300, 24.0)
+    asked = np.zeros((300, 22), bool)
+    asked[20:280] = True
+    request = constraints.edit(clip, asked, asked[:, 0], variations=2)
+    seen: list[tuple[Clip, int]] = []
+    result = tasks.run(request, system, lambda step, total: None, lambda: False, lambda *s: seen.append(s))
+    counts = [frames for _, frames in seen]
+    assert len(counts) >= 2
+    assert counts == sorted(set(counts)), "of the first variation only"
+    assert counts[0] < 280
+    for so_far, frames in seen:
+        assert np.array_equal(so_far.rotations[~asked], clip.rotations[~asked])
+        assert np.allclose(so_far.rotations[frames + 1 :], result.baseline.rotations[frames + 1 :], atol=1e-9)
+        assert not np.allclose(so_far.rotations[20:frames], result.baseline.rotations[20:frames], atol=1e-2)
+    for one, other in zip(result.clips, run(request, system).clips, strict=True):
+        assert np.array_equal(one.rotations, other.rotations)
 
 
 def test_seeds_and_variations_differ_and_come_again(system: MoGenTS) -> None:
