@@ -114,6 +114,14 @@ class LimberSettings(bpy.types.PropertyGroup):
         name="Location (mm)", default=5.0, min=0.01, max=500.0,
         description="How far a location between sparse keys may be from the result, in millimetres",
     )  # fmt: skip
+    blend_in: bpy.props.IntProperty(
+        name="Blend In", default=0, min=0, max=10_000,
+        description="Frames over which a result that is accepted as an NLA strip fades in",
+    )  # fmt: skip
+    blend_out: bpy.props.IntProperty(
+        name="Blend Out", default=0, min=0, max=10_000,
+        description="Frames over which a result that is accepted as an NLA strip fades out",
+    )  # fmt: skip
     variations: bpy.props.IntProperty(
         name="Variations", default=1, min=1, max=8, description="How many results one run brings"
     )

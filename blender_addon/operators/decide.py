@@ -5,8 +5,9 @@ No postponed annotations here: Blender reads the properties from them.
 
 import bpy
 
-from .. import checks, jobs, properties, review
+from .. import checks, jobs, nla, properties, review
 from ..motion.blending import MOST
+from ..motion.errors import InvalidRequestError
 from ..translations import shown
 
 
@@ -48,6 +49,61 @@ class LIMBER_OT_accept(_Decision, bpy.types.Operator):
         """Keep it."""
         settle()
         review.accept(chosen(context))
+        return {"FINISHED"}
+
+
+class LIMBER_OT_accept_strip(_Decision, bpy.types.Operator):
+    """Keep the result that is shown as an NLA strip above the original Action, which stays as it was and plays before
+    and after it; further results go unless they are marked to be kept"""
+
+    bl_idname = "limber.accept_strip"
+    bl_label = "Accept as NLA Strip"
+
+    blend_in: bpy.props.IntProperty(
+        name="Blend In", min=0, max=10_000, options={"SKIP_SAVE"},
+        description="Frames over which the strip fades in; the panel's if not given",
+    )  # fmt: skip
+    blend_out: bpy.props.IntProperty(
+        name="Blend Out", min=0, max=10_000, options={"SKIP_SAVE"},
+        description="Frames over which the strip fades out; the panel's if not given",
+    )  # fmt: skip
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Keep it so."""
+        settle()
+        panel = properties.settings(context.scene)
+        asked = (getattr(self if self.properties.is_property_set(name) else panel, name)
+                 for name in ("blend_in", "blend_out"))  # fmt: skip
+        try:
+            nla.accept(chosen(context), *asked)
+        except InvalidRequestError as error:
+            self.report({"ERROR"}, shown(str(error)))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class LIMBER_OT_remove_strip(bpy.types.Operator):
+    """Take the result's NLA strip off again and give the armature back the Action that it was made from"""
+
+    bl_idname = "limber.remove_strip"
+    bl_label = "Remove NLA Strip"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012  Blender reads it
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs a strip that is a result."""
+        if nla.placed(checks.active_armature(context)) is None:
+            cls.poll_message_set(shown("No result of this armature was accepted as an NLA strip"))
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Take it off."""
+        try:
+            nla.remove(chosen(context))
+        except InvalidRequestError as error:
+            self.report({"ERROR"}, shown(str(error)))
+            return {"CANCELLED"}
         return {"FINISHED"}
 
 
@@ -120,4 +176,5 @@ class LIMBER_OT_how_much(_Decision, bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (LIMBER_OT_accept, LIMBER_OT_discard, LIMBER_OT_next_variation, LIMBER_OT_how_much)
+CLASSES = (LIMBER_OT_accept, LIMBER_OT_discard, LIMBER_OT_next_variation, LIMBER_OT_how_much,
+           LIMBER_OT_accept_strip, LIMBER_OT_remove_strip)  # fmt: skip
