@@ -17,6 +17,7 @@ from . import actions, armature_io, jobs, keyframes, plans, pose_model, properti
 from .motion import bone_maps, parts
 from .motion.bone_maps import BoneMap
 from .motion.errors import InvalidRequestError
+from .records import generated_records, write_records
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ def key_poses(obj: Any, frames: Sequence[int], start: int, end: int, bones: Sequ
         fcurve = bag.fcurves.find(path, index=index) or bag.fcurves.new(path, index=index)
         present = keyframes.read_records(fcurve)
         outer = present[(present["frame"] < start) | (present["frame"] > end)]
-        keyframes.write_records(fcurve, _merged(outer, wanted, values))
+        write_records(fcurve, _merged(outer, wanted, values))
         fcurve.update()  # handles of a copy: nobody has set them by hand
     actions.assign(obj, made, slot)
     return made
@@ -166,7 +167,7 @@ def key_poses(obj: Any, frames: Sequence[int], start: int, end: int, bones: Sequ
 
 def _merged(outer: np.ndarray, frames: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Records of whole poses between those outside the range, in time order."""
-    posed = keyframes.generated_records(frames, values, "BEZIER")
+    posed = generated_records(frames, values, "BEZIER")
     posed["type"] = keyframes.enum_value("type", "KEYFRAME")
     posed["back"] = 0
     both = np.concatenate([outer, posed])

@@ -12,6 +12,7 @@ from blender_addon import actions, armature_io, key_writer, keyframes
 from blender_addon.motion import rotations
 from blender_addon.motion.clip import Clip, rest_clip
 from blender_addon.motion.skeleton import CANONICAL, JOINTS
+from blender_addon.records import write_records
 
 KEYED = ("pelvis", "spine1", "left_shoulder", "right_shoulder", "left_elbow", "left_hip", "right_hip", "left_knee",
          "right_knee", "head")  # fmt: skip
@@ -108,7 +109,7 @@ def capture_motion(obj: Any, frames: int = 60, first: int = 1, action: str = "Ta
         records["interpolation"] = keyframes.enum_value("interpolation", "BEZIER")
         records["left_type"] = records["right_type"] = keyframes.enum_value("left_type", "FREE")
         records["left"][:, 1] += rng.normal(0, 0.01, len(records))
-        keyframes.write_records(curve, records)
+        write_records(curve, records)
         curve.keyframe_points.foreach_set("select_control_point", np.zeros(frames, bool))
     for key in list(made.keys()):
         del made[key]

@@ -15,6 +15,7 @@ import blender_addon
 from blender_addon import actions, checks, jobs, keyframes, plans, results, selection
 from blender_addon.jobs import Session
 from blender_addon.keyframes import split_path
+from blender_addon.records import write_records
 from tests.blender_addon.characters import capture_motion, every_record, make_person
 from tests.blender_addon.running import go_on, hold, pump_until, short_slices, start, wait_until_idle
 
@@ -120,7 +121,7 @@ def cut(obj: Any, bone: str, start: int, end: int) -> None:
         if (split_path(curve.data_path) or ("",))[0] == bone:
             records = keyframes.read_records(curve)
             inside = (records["frame"] >= start) & (records["frame"] <= end)
-            keyframes.write_records(curve, records[~inside])
+            write_records(curve, records[~inside])
 
 
 def test_gaps_are_filled_and_every_key_stays(person: Any) -> None:
