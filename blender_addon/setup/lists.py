@@ -93,12 +93,15 @@ def read(path: Path) -> Libraries:
     return Libraries(path.stem, tuple(found))
 
 
-def choose(python: Python, torch: str = "auto", special: bool = False, folder: Path = FOLDER) -> Libraries:
+def choose(
+    python: Python, torch: str = "auto", special: bool = False, folder: Path = FOLDER, wheels: Path | None = None
+) -> Libraries:
     """The list for a Python on this computer.
 
     Args:
         torch: one of TORCH; ``auto`` takes what the hardware can use, or else what there is.
         special: builds that need an index of their own can be had.
+        wheels: folder that has to hold them all; ``auto`` then takes a list that is whole there, if one is.
 
     Raises:
         BackendError: no list fits; says which there are.
@@ -108,6 +111,8 @@ def choose(python: Python, torch: str = "auto", special: bool = False, folder: P
     stem = f"{system}-{machine}-{python.tag}-"
     order = [torch] if torch != "auto" else [hardware(), *(kind for kind in TORCH[1:] if kind != hardware())]
     fitting = [read(path) for kind in order if (path := folder / f"{stem}{kind}.txt").is_file()]
+    if wheels is not None and len(fitting) > 1:
+        fitting.sort(key=lambda libraries: bool(missing(libraries.all, wheels)))
     for libraries in fitting:
         if special or not libraries.special:
             return libraries

@@ -208,7 +208,7 @@ class SetUp(Work):
         self.doing = "Looking for a Python"
         python = pythons.find(plan.python, plan.more_pythons)
         special = plan.wheels is not None or bool(plan.index)
-        libraries = lists.choose(python, plan.torch, special, plan.lists)
+        libraries = lists.choose(python, plan.torch, special, plan.lists, plan.wheels)
         self.facts |= {"python": str(python.path), "list": libraries.target, "packed": libraries.packed,
                        "unpacked": libraries.unpacked}  # fmt: skip
         # 2. may it be done here?
@@ -339,7 +339,7 @@ class Look(Work):
         self.doing = "Looking for a Python"
         python = pythons.find(plan.python, plan.more_pythons)
         special = plan.wheels is not None or bool(plan.index)
-        libraries = lists.choose(python, plan.torch, special, plan.lists)
+        libraries = lists.choose(python, plan.torch, special, plan.lists, plan.wheels)
         self.doing = "Looking at the wheels"
         wanted = lists.missing(libraries.all, plan.wheels or Path(f"{plan.environment}.downloads"))
         self.facts |= {

@@ -145,6 +145,23 @@ def test_no_python_and_wrong_pythons_are_told(tmp_path: Path) -> None:
         pythons.examine(old)
 
 
+def test_a_wheel_folder_decides_which_build_of_torch(tmp_path: Path) -> None:
+    folder, wheels = tmp_path / "lists", tmp_path / "wheels"
+    folder.mkdir()
+    wheels.mkdir()
+    python = pythons.Python(Path(sys.executable), (3, 11), "x86_64")
+    system = {"linux": "linux-x86_64", "darwin": "macos-x86_64"}.get(sys.platform, "windows-amd64")
+    for kind in ("cpu", "cuda", "mps"):
+        digest = hashlib.sha256(kind.encode()).hexdigest()
+        text = f"torch=={kind} --hash=sha256:{digest}  # {len(kind)} 9\n"
+        (folder / f"{system}-cp311-{kind}.txt").write_text(text)
+    for kind in ("cpu", "cuda", "mps"):
+        wheel = wheels / "torch-1-py3-none-any.whl"
+        wheel.write_text(kind)
+        assert lists.choose(python, "auto", True, folder, wheels).torch == kind
+        assert lists.choose(python, "cpu", True, folder, wheels).torch == "cpu"
+
+
 def test_every_list_that_came_along_is_whole() -> None:
     found = sorted(lists.FOLDER.glob("*.txt"))
     assert found
