@@ -107,6 +107,7 @@ LABELS: dict[str, str] = {
     "Heading": "Blickrichtung",
     "Hips": "Hüfte",
     "How Much": "Wie viel",
+    "In": "Ein",
     "In Place": "Auf der Stelle",
     "In-between": "Zwischen",
     "In-between, 30 frames missing, {name}: {model} cm (plain interpolation {plain} cm)":
@@ -152,6 +153,7 @@ LABELS: dict[str, str] = {
     "Original": "Original",
     "Original Had a Fake User": "Original hatte unechten Benutzer",
     "Original Slot": "Slot des Originals",
+    "Out": "Aus",
     "Own": "Eigen",
     "Own Frames": "Eigene Einzelbilder",
     "Pace": "Tempo",

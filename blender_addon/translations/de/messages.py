@@ -465,4 +465,10 @@ MESSAGES: dict[str, str] = {
     "Limber: edit joints": "Limber: Gelenke bearbeiten",
     "Limber: generate": "Limber: Erzeugen",
     "Limber: follow": "Limber: Folgen",
+    "In the NLA editor set its blending to Replace and its influence to 1, or press Accept.":
+        "Im NLA-Editor seine Mischung auf Ersetzen und seinen Einfluss auf 1 stellen, oder Akzeptieren "
+        "drücken.",
+    "it is blended with the strips below, and so would be both":
+        "es wird mit den Streifen darunter gemischt, und so würden es beide",
+    "so far": "bisher",
 }  # fmt: skip

@@ -143,8 +143,9 @@ TOOLTIPS: dict[str, str] = {
     "How far a bone's rotation between sparse keys may be from the result, in radians":
         "Wie weit die Rotation eines Knochens zwischen den wenigen Schlüsselbildern vom Ergebnis abweichen darf, in "
         "Radiant",
-    "How far a location between sparse keys may be from the result, in millimetres":
-        "Wie weit eine Position zwischen den wenigen Schlüsselbildern vom Ergebnis abweichen darf, in Millimetern",
+    "How far a joint or a location between sparse keys may be from the result, in millimetres":
+        "Wie weit ein Gelenk oder eine Position zwischen den wenigen Schlüsselbildern vom Ergebnis abweichen darf, in "
+        "Millimetern",
     "How far each pin and the path were met, measured on this result":
         "Wie gut jeder Pin und der Pfad getroffen wurden, an diesem Ergebnis gemessen",
     "How far the captured motion is trusted: the more, the less it changes":
