@@ -132,6 +132,7 @@ def test_gone_with_the_file_and_with_the_addon(able_session: Session, person: An
     running = jobs.current()
     assert running is not None
     run(running, obj, system="interpolation")
+    running.stop_backend(wait=True)  # its threads would end some time later
     handles = list(gpu_drawing.live)
     assert handles
     blender_addon.unregister()
