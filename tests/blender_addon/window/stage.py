@@ -125,6 +125,21 @@ def show_tab(name: str = "Limber") -> Iterator[float]:
     yield 1.0
 
 
+def dope_sheet(share: float = 0.3) -> Iterator[float]:
+    """A dope sheet below the 3D view, ``share`` of its height, where the timeline was."""
+    window = bpy.context.window_manager.windows[0]
+    timeline = next((a for a in window.screen.areas if a.ui_type == "TIMELINE"), None)
+    with bpy.context.temp_override(window=window, area=area()):
+        bpy.ops.screen.area_split(direction="HORIZONTAL", factor=share)
+    yield 0.5
+    lowest = min((a for a in window.screen.areas if a.type == "VIEW_3D"), key=lambda a: a.y)
+    lowest.type, lowest.ui_type = "DOPESHEET_EDITOR", "DOPESHEET"
+    if timeline is not None:
+        with bpy.context.temp_override(window=window, area=timeline):
+            bpy.ops.screen.area_close()
+    yield 0.5
+
+
 def rigify_character() -> Any:
     """Rigify's human, generated in the open file, with a body; active, its metarig hidden."""
     bpy.ops.preferences.addon_enable(module="rigify")
