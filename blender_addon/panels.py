@@ -253,8 +253,8 @@ def draw_review(layout: bpy.types.UILayout, obj: bpy.types.Object | None, width:
     row.operator("limber.discard", icon="TRASH")
     row = box.row(align=True)
     row.operator("limber.accept_strip", icon="NLA")
-    row.prop(properties.settings(bpy.context.scene), "blend_in", text="In")
-    row.prop(properties.settings(bpy.context.scene), "blend_out", text="Out")
+    row.prop(properties.settings(bpy.context.scene), "blend_in", text="Fade In")
+    row.prop(properties.settings(bpy.context.scene), "blend_out", text="Fade Out")
     box.operator("limber.next_variation", icon="FORWARD")
     if total > 1:
         box.prop(result, "keep")

@@ -470,5 +470,4 @@ MESSAGES: dict[str, str] = {
         "drücken.",
     "it is blended with the strips below, and so would be both":
         "es wird mit den Streifen darunter gemischt, und so würden es beide",
-    "so far": "bisher",
 }  # fmt: skip
