@@ -101,6 +101,7 @@ class JobStatus:
         eta_seconds: estimated remaining time; None where it is not known yet.
         elapsed_seconds: since it was taken up.
         error: what went wrong, for ``failed``.
+        ready: frames that are drawn already, see :meth:`Client.partial`.
     """
 
     state: str
@@ -109,6 +110,7 @@ class JobStatus:
     eta_seconds: float | None
     elapsed_seconds: float
     error: LimberError | None = None
+    ready: int = 0
 
 
 class Client:
@@ -149,6 +151,7 @@ class Client:
                 state, int(answer.get("step") or 0), int(answer.get("total") or 0),
                 None if answer.get("eta_seconds") is None else float(answer["eta_seconds"]),
                 float(answer.get("elapsed_seconds") or 0.0), _error(error, 0) if error else None,
+                int(answer.get("ready") or 0),
             )  # fmt: skip
         except (TypeError, ValueError) as problem:
             raise BackendError(f"The backend's answer about job {job} makes no sense.") from problem
@@ -156,6 +159,10 @@ class Client:
     def result(self, job: str) -> bytes:
         """The finished job's result (.npz)."""
         return self._call("GET", f"/v1/jobs/{job}/result", None, TRANSFER_SECONDS)
+
+    def partial(self, job: str) -> bytes:
+        """The motion of a job that runs, as far as it is drawn (.npz of a clip)."""
+        return self._call("GET", f"/v1/jobs/{job}/partial", None, TRANSFER_SECONDS)
 
     def cancel(self, job: str) -> None:
         """Stop the computation of ``job``; one that is gone already is fine."""

@@ -12,8 +12,9 @@ from dataclasses import replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .client import CANCELLED, DONE, FAILED, Client, Loopback
+from .client import CANCELLED, DONE, FAILED, RUNNING, Client, Loopback
 from .motion import figures, npz
+from .motion.constraints import Request, Result
 from .motion.errors import BackendError, JobCancelled, LimberError
 from .process import Backend
 
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
     from .transfer import Answers, Collected
 
 Event: TypeAlias = tuple[str, Any]
-"""``("phase", str)``, ``("status", JobStatus)``, ``("answers", Answers)`` or ``("failed", LimberError)``."""
+"""``("phase", str)``, ``("status", JobStatus)``, ``("so far", Figure)``, ``("answers", Answers)`` or
+``("failed", LimberError)``."""
 
+LOOKS = 4
+"""Times of what a look at an unfinished motion took, until the next one."""
 POLL_FIRST, POLL_LAST = 0.02, 0.25
 """Quick at first, so that progress shows within 250 ms; slower when it takes long anyway."""
 
@@ -68,7 +72,7 @@ class Talk:
         self._check()
         job = client.submit(body)
         # 4. watch, cancel
-        self._watch(client, job)
+        self._watch(client, job, rig, request)
         # 5. the result, on the character's own bones
         self.events.put(("phase", "FETCHING"))
         result = npz.result_from_bytes(client.result(job))
@@ -81,11 +85,24 @@ class Talk:
         clips = answers.clips if answers.plain is None else (*answers.clips, answers.plain)
         return replace(answers, figures=tuple(figures.figure(clip, bones) for clip in clips))
 
-    def _watch(self, client: Client, job: str) -> None:
-        wait = POLL_FIRST
+    def _show(self, client: Client, job: str, rig: Any, request: Request, frames: int) -> None:
+        """What is drawn of a long request so far, as a figure; whatever goes wrong with it, the run goes on."""
+        try:
+            clip = npz.clip_from_bytes(client.partial(job))
+            whole = self._drawn(self.collected.answers(rig, request, Result((clip,), clip))).figures[0]
+        except LimberError:
+            return
+        self.events.put(("so far", replace(whole, points=whole.points[:frames])))
+
+    def _watch(self, client: Client, job: str, rig: Any, request: Request) -> None:
+        wait, ready, next_look = POLL_FIRST, 0, 0.0
         while True:
             status = client.status(job)
             self.events.put(("status", status))
+            if status.state == RUNNING and status.ready > ready and time.monotonic() >= next_look:
+                ready, began = status.ready, time.monotonic()
+                self._show(client, job, rig, request, ready)
+                next_look = time.monotonic() + LOOKS * (time.monotonic() - began)
             if status.state == DONE:
                 return
             if status.state == FAILED:

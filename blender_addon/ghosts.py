@@ -30,7 +30,8 @@ def wanted(context: Any) -> tuple[Any, Shown] | None:
     obj, space = checks.active_armature(context), context.space_data
     if obj is None or space is None or not space.overlay.show_overlays or not obj.visible_get():
         return None
-    shown = pending.find(obj)
+    job = checks.running(obj)
+    shown = job.so_far if job is not None and job.so_far is not None else pending.find(obj)
     return None if shown is None else (obj, shown)
 
 
@@ -55,9 +56,12 @@ def draw() -> None:
     found = wanted(context)
     if found is None:
         return
-    obj, shown = found
-    settings, now = show_properties.of(context.scene), context.scene.frame_current
-    scale, region = context.preferences.system.ui_scale, context.region
+    paint(*found, context.scene, gpu_drawing.size(context.region), context.preferences.system.ui_scale)
+
+
+def paint(obj: Any, shown: Shown, scene: Any, size: tuple[int, int], scale: float) -> None:
+    """Draw with the matrices that are set, in a region of a size in pixels; ``scale`` is the interface's."""
+    settings, now = show_properties.of(scene), scene.frame_current
     matrix: Any = gpu.matrix  # the stubs do not know its context
     with gpu_drawing.blended(), matrix.push_pop():
         matrix.multiply_matrix(Matrix(shown.matrix(obj).tolist()))
@@ -65,13 +69,13 @@ def draw() -> None:
             if settings.trails:
                 for bone in pending.trailed(obj, shown):
                     line, dotted = _trail(shown, name, figure, bone)
-                    gpu_drawing.lines(line, gpu_drawing.faint(color, 0.7), TRAIL_WIDTH * scale, region)
+                    gpu_drawing.lines(line, gpu_drawing.faint(color, 0.7), TRAIL_WIDTH * scale, size)
                     gpu_drawing.dots(dotted, color, DOT * scale)
             if settings.ghosts:
                 for frame in window(now, settings.around, settings.step, shown.first, shown.last):
                     clear = opacity(frame, now, settings.around, settings.step)
                     ghost = _ghost(shown, name, figure, frame)
-                    gpu_drawing.lines(ghost, gpu_drawing.faint(color, clear), WIDTH * scale, region)
+                    gpu_drawing.lines(ghost, gpu_drawing.faint(color, clear), WIDTH * scale, size)
 
 
 def _ghost(shown: Shown, name: str, figure: Figure, frame: int) -> Any:

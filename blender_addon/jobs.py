@@ -38,6 +38,7 @@ from . import (
     transfer,
 )
 from .motion.bone_maps import BoneMap
+from .motion.figures import Figure
 from .motion.errors import BackendError, InvalidRequestError, JobCancelled, LimberError, MappingError
 from .runs import (
     CANCELLED,
@@ -370,6 +371,8 @@ class Session:
                 raise value
             if kind == "answers":
                 job.answers, job.phase = value, WRITING
+            elif kind == "so far":
+                self._look(job, value)
             elif kind == "phase":
                 job.phase = value
             elif kind == "status":
@@ -377,6 +380,15 @@ class Session:
                     job.first_progress = time.monotonic() - job.began
                 job.phase = QUEUED if value.state == client.QUEUED else RUNNING
                 job.step, job.total, job.eta = value.step, value.total, value.eta_seconds
+
+    def _look(self, job: Job, figure: Figure) -> None:
+        """Have what is drawn so far seen in the viewport; nothing else of Blender's is touched."""
+        obj = find_object(job.uid)
+        if obj is None or job.collected is None or not len(figure):
+            return
+        job.so_far = pending.so_far(obj, job.collected, figure)
+        for area in (a for w in bpy.context.window_manager.windows for a in w.screen.areas if a.type == "VIEW_3D"):
+            area.tag_redraw()
 
     def _watch_backend(self) -> None:
         """Start it early if the panel is looked at; ask it once what it can do."""

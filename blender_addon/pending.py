@@ -74,13 +74,24 @@ def remember(obj: Any, read: Collected | Captured, answers: Answers) -> None:
     state = properties.review(obj)
     if state.original is None or not answers.figures:
         return
-    n, unit = len(answers.clips), armature_io.unit_scale()
+    n = len(answers.clips)
     plain = answers.figures[n] if answers.plain is not None else None
-    follows = not _moves(obj)
+    _kept[obj.session_uid] = _placed(obj, read, answers.figures[:n], plain, state.original.session_uid)
+
+
+def so_far(obj: Any, read: Collected | Captured, figure: Figure) -> Shown:
+    """What is to be drawn of a run that goes on; whoever asks for it keeps it, as long as it goes on."""
+    return _placed(obj, read, (figure,), None, 0)
+
+
+def _placed(
+    obj: Any, read: Collected | Captured, models: tuple[Figure, ...], plain: Figure | None, original: int
+) -> Shown:
+    unit, follows = armature_io.unit_scale(), not _moves(obj)
     placing = _to_armature(obj, unit) if follows else _to_world(unit)
-    start, end = max(read.first, read.plan.start - 1), min(read.last, read.plan.end + 1)
-    _kept[obj.session_uid] = Shown(state.original.session_uid, answers.figures[:n], plain, read.first, start, end,
-                                   read.bone_map, placing, follows)  # fmt: skip
+    there = read.first + len(models[0]) - 1
+    start, end = max(read.first, read.plan.start - 1), min(read.last, read.plan.end + 1, there)
+    return Shown(original, models, plain, read.first, start, end, read.bone_map, placing, follows)
 
 
 def find(obj: Any) -> Shown | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import bpy
 
-from . import captured, conversation, plans, transfer
+from . import captured, conversation, pending, plans, transfer
 from .motion.errors import LimberError
 
 READING, STARTING, SENDING, QUEUED, RUNNING, FETCHING, WRITING = (
@@ -30,6 +30,7 @@ class Job:
         phase: one of the names above.
         step, total, eta: the backend's progress; ``eta`` in seconds or None.
         error: why it failed.
+        so_far: what is drawn of a long request already, to be looked at; it goes with the run's end.
         first_progress: seconds from the start to the backend's first answer about it.
         longest_hold: longest time in seconds that the main thread was held at once, by the clock.
         longest_work: the same in processor time, which a busy computer does not stretch.
@@ -48,6 +49,7 @@ class Job:
         self.collected: transfer.Collected | captured.Captured | None = None
         self.answers: transfer.Answers | None = None
         self.work: Generator[None, None, Any] | None = None
+        self.so_far: pending.Shown | None = None
 
     @property
     def over(self) -> bool:
@@ -71,7 +73,7 @@ class Job:
         self.phase, self.error, self.ended = phase, error, time.monotonic()
         self.cancelled.set()
         self.put_aside()
-        self.collected = self.answers = None
+        self.collected = self.answers = self.so_far = None
 
     def put_aside(self) -> None:
         """Stop reading or writing in the middle; a generator cleans up after itself."""
