@@ -3,7 +3,7 @@ stay marked in the dope sheet. Only while the Limber tab is open somewhere in th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import bpy
@@ -65,13 +65,18 @@ def draw_bones() -> None:
     character = session.characters.get(obj)
     if character is None or character.bone_map is None or not obj.visible_get():
         return
+    ends = tinted(obj, character.bone_map, found, context.scene.frame_current)
+    paint_bones(ends, gpu_drawing.size(context.region), context.preferences.system.ui_scale)
+
+
+def paint_bones(ends: Mapping[bool, Array], size: tuple[int, int], scale: float) -> None:
+    """Draw what :func:`tinted` found, in a region of a size in pixels; ``scale`` is the interface's."""
     color = preferences.colors().change
     with gpu_drawing.blended():
-        for here, points in tinted(obj, character.bone_map, found, context.scene.frame_current).items():
+        for here, points in ends.items():
             if len(points):
                 made = gpu_drawing.batch(gpu_drawing.LINE, "LINES", points)
-                clear = gpu_drawing.faint(color, 1.0 if here else ELSEWHERE)
-                gpu_drawing.lines(made, clear, WIDTH * context.preferences.system.ui_scale, context.region)
+                gpu_drawing.lines(made, gpu_drawing.faint(color, 1.0 if here else ELSEWHERE), WIDTH * scale, size)
 
 
 def draw_frames() -> None:
@@ -84,13 +89,21 @@ def draw_frames() -> None:
     if session.preview.by_selection:
         session.preview.doubt()  # that other keys are selected is told to nobody but this editor
         session.wake()
-    region, colors, scale = context.region, preferences.colors(), context.preferences.system.ui_scale
-    top = region.height - SCRUBBED * scale
+    view, height = context.region.view2d, context.region.height
+    paint_frames(found, lambda frame: view.view_to_region(frame, 0, clip=False)[0], height,
+                 context.preferences.system.ui_scale)  # fmt: skip
+
+
+def paint_frames(found: Changes, x: Callable[[float], float], height: float, scale: float) -> None:
+    """Draw the strip and the marks.
+
+    Args:
+        x: where a frame lies in the region; height: the region's. Pixels.
+        scale: the interface's.
+    """
+    colors = preferences.colors()
+    top = height - SCRUBBED * scale
     bottom = top - STRIP * scale
-
-    def x(frame: float) -> float:
-        return region.view2d.view_to_region(frame, 0, clip=False)[0]
-
     with gpu_drawing.blended():
         for start, end in changes.spans(found.frames):
             gpu_drawing.box(x(start), x(end), bottom, top, colors.change)

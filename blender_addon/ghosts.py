@@ -19,7 +19,9 @@ from .pending import Shown
 
 CLEAREST, FAINTEST = 0.9, 0.15
 """Opacity of the ghost at the current frame, and what that of the farthest comes near."""
-WIDTH, TRAIL_WIDTH, DOT = 2.0, 1.5, 4.0
+TRAIL = 0.5
+"""Opacity of a trail's line; its dots are clear."""
+WIDTH, TRAIL_WIDTH, DOT = 2.5, 1.2, 3.0
 """Pixels, before the interface's scale."""
 AT_MOST = 400
 """Batches kept of one result: a long shuttle through it makes many."""
@@ -69,7 +71,7 @@ def paint(obj: Any, shown: Shown, scene: Any, size: tuple[int, int], scale: floa
             if settings.trails:
                 for bone in pending.trailed(obj, shown):
                     line, dotted = _trail(shown, name, figure, bone)
-                    gpu_drawing.lines(line, gpu_drawing.faint(color, 0.7), TRAIL_WIDTH * scale, size)
+                    gpu_drawing.lines(line, gpu_drawing.faint(color, TRAIL), TRAIL_WIDTH * scale, size)
                     gpu_drawing.dots(dotted, color, DOT * scale)
             if settings.ghosts:
                 for frame in window(now, settings.around, settings.step, shown.first, shown.last):

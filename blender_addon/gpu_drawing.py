@@ -18,6 +18,11 @@ from numpy.typing import ArrayLike
 Color = tuple[float, float, float, float]
 
 
+def size(region: Any) -> tuple[int, int]:
+    """Width and height of a region in pixels."""
+    return region.width, region.height
+
+
 @contextmanager
 def blended() -> Iterator[None]:
     """Colours with opacity, for as long as this lasts."""
@@ -43,11 +48,11 @@ LINE, DOT, FILL = "POLYLINE_UNIFORM_COLOR", "POINT_UNIFORM_COLOR", "UNIFORM_COLO
 """Blender's shaders for lines of any width, for points, and for areas."""
 
 
-def lines(made: Any, color: Color, width: float, region: Any) -> None:
-    """Draw a batch of lines (:data:`LINE`); ``width`` in pixels."""
+def lines(made: Any, color: Color, width: float, size: tuple[int, int]) -> None:
+    """Draw a batch of lines (:data:`LINE`); ``width`` and the region's ``size`` in pixels."""
     shader = gpu.shader.from_builtin(LINE)
     shader.bind()
-    shader.uniform_float("viewportSize", (region.width, region.height))
+    shader.uniform_float("viewportSize", size)
     shader.uniform_float("lineWidth", width)
     shader.uniform_float("color", color)
     made.draw(shader)

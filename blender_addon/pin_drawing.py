@@ -217,9 +217,10 @@ def draw_lines() -> None:
     obj = wanted(context)
     if obj is None:
         return
+    size = gpu_drawing.size(context.region)
     with gpu_drawing.blended():
         for points, color, width in shapes(obj, context.scene).lines:
-            gpu_drawing.lines(gpu_drawing.batch(gpu_drawing.LINE, "LINE_STRIP", points), color, width, context.region)
+            gpu_drawing.lines(gpu_drawing.batch(gpu_drawing.LINE, "LINE_STRIP", points), color, width, size)
 
 
 def draw_marks() -> None:
