@@ -70,7 +70,7 @@ LABELS: dict[str, str] = {
     "Bundle": "Modellpaket",
     "Certificate": "Zertifikat",
     "Changes: {count} bones, frames {start} to {end}":
-        "Ändert: {count} Knochen, Einzelbilder {start} bis {end}",
+        "Ändert {count} Knochen, {start} bis {end}",
     "Clips": "Clips",
     "Comparison": "Vergleich",
     "Complete": "Ergänzen",
@@ -179,7 +179,7 @@ LABELS: dict[str, str] = {
     "Root": "Wurzel",
     "Root Bone": "Wurzelknochen",
     "Rotation": "Rotation",
-    "Rotations, and the location of {name}": "Rotationen und die Position von {name}",
+    "Rotations, and the location of {name}": "Rotationen, Position von {name}",
     "Rotations, no location": "Rotationen, keine Position",
     "Scene": "Szene",
     "Scene range: {start} to {end}": "Szenenbereich: {start} bis {end}",
@@ -230,7 +230,7 @@ LABELS: dict[str, str] = {
     "{share} sure": "{share} sicher",
     "{start} to {end}": "{start} bis {end}",
     "{start} to {end}, in {count} parts": "{start} bis {end}, in {count} Teilen",
-    "{stay} of their keys stay, {go} give way": "{stay} ihrer Schlüsselbilder bleiben, {go} weichen",
+    "{stay} of their keys stay, {go} give way": "{stay} Schlüssel bleiben, {go} weichen",
     # the roles of bones
     "head": "Kopf",
     "left ankle": "linker Knöchel",
