@@ -98,8 +98,10 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
                         help=f"{', '.join(WRITES)}; the second variation of all but .blend goes to OUT-2")  # fmt: skip
     parser.add_argument("--seed", type=_integer(0, 2**31 - 1), default=0, help="default 0")
     parser.add_argument("--variations", type=_integer(1, MAX_VARIATIONS), default=1, help="default 1")
-    parser.add_argument("--sparse", nargs=2, type=_tolerance, metavar=("DEGREES", "MM"),
-                        help="few keys that keep the result this near, e.g. 1 5 (default: every frame)")  # fmt: skip
+    keyed = parser.add_mutually_exclusive_group()
+    keyed.add_argument("--sparse", nargs=2, type=_tolerance, metavar=("DEGREES", "MM"), default=(1.0, 5.0),
+                       help="few keys that keep the result this near (default 1 5)")  # fmt: skip
+    keyed.add_argument("--every-frame", action="store_true", help="a key on every frame instead")
     parser.add_argument("--system", default="auto", help="auto (default) or a system's name")
     parser.add_argument("--bundle", default="", help="name of the weights bundle (default: open)")
     parser.add_argument(
@@ -147,7 +149,7 @@ def _carry_out(
     with headless.session() as running:
         usual = {"start": start, "end": end, "seed": options.seed, "variations": options.variations,
                  "system": options.system, "bundle": options.bundle,
-                 "tolerance": Tolerance(*options.sparse) if options.sparse else None,
+                 "tolerance": None if options.every_frame else Tolerance(*options.sparse),
                  "amount": getattr(options, "amount", 1.0)}  # fmt: skip
         plan = plans.Plan(**(usual | prepare(obj)))
         outcome = headless.run(running, obj, plan)

@@ -45,8 +45,8 @@ BONES = (
     ("SELECTED", "Selected", "The selected bones; all others stay exactly as they are"),
 )
 KEYED = (
-    ("EVERY", "Every Frame", "The result has a key on every frame, exactly as it was computed"),
     ("SPARSE", "Sparse", "Few keys with Bezier handles, easy to edit, that keep the result within the tolerance"),
+    ("EVERY", "Every Frame", "The result has a key on every frame, exactly as it was computed"),
 )
 MARKED = (
     ("NONE", "None", "Every asked for key in the range may change"),
@@ -112,7 +112,7 @@ class LimberSettings(bpy.types.PropertyGroup):
     )  # fmt: skip
     millimetres: bpy.props.FloatProperty(
         name="Location (mm)", default=5.0, min=0.01, max=500.0,
-        description="How far a location between sparse keys may be from the result, in millimetres",
+        description="How far a joint or a location between sparse keys may be from the result, in millimetres",
     )  # fmt: skip
     blend_in: bpy.props.IntProperty(
         name="Blend In", default=0, min=0, max=10_000,

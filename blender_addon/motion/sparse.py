@@ -152,16 +152,17 @@ def fewest(
         cost[start, n + 1] = 1 + EVEN * worst[worst <= 1] ** 2
         yield
     # 2. the cheapest way from the first frame to the last
-    strides = np.array([1, *STRIDES])
-    total, before = np.full(count, np.inf), np.zeros(count, int)
+    used = int(np.flatnonzero((cost < np.inf).any(0))[-1]) + 1 if count > 1 else 1
+    strides = np.array([1, *STRIDES])[:used]
+    total = np.full(count + int(strides[-1]), np.inf)  # some room behind, that no way leads to
+    before = np.zeros(len(total), int)
     total[0] = 0
     for i in range(count - 1):
-        usable = np.flatnonzero(cost[i] < np.inf)
-        reached = i + strides[usable]
-        usable, reached = usable[reached < count], reached[reached < count]
-        sum_ = total[i] + cost[i, usable]
-        better = sum_ < total[reached]
-        total[reached[better]], before[reached[better]] = sum_[better], i
+        reached = i + strides
+        least = total[i] + cost[i, :used]
+        better = reached[least < total[reached]]
+        total[reached] = np.minimum(least, total[reached])
+        before[better] = i
         if i % 64 == 0:
             yield
     at = count - 1

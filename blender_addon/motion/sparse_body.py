@@ -17,7 +17,7 @@ from . import kinematics, rotations, sparse
 from .contacts import runs
 from .sparse import Array, Curve, Deviation
 
-STILL, NEARER = 0.25, 0.15
+STILL, NEARER = 0.25, 0.2
 """Metres per second: what is slower than this stands, and is allowed less, down to this share."""
 LIMIT = 0.999
 """Of what is allowed: keys are stored in single precision."""
@@ -210,34 +210,39 @@ class _Block:
         gap = at - self.at
         off = np.linalg.norm(gap, axis=-1) / self.allowed
         changed: set[int] = set()
-        for start, stop in runs((off > LIMIT).any(-1)):
+        if not (off > LIMIT).any():
+            return changed
+        turned, moved = self._steps()
+        yield 0.9
+        for n, (start, stop) in enumerate(runs((off > LIMIT).any(-1))):
             frame = start + int(off[start:stop].max(-1).argmax())
             bad = np.flatnonzero(off[frame] > LIMIT)
             done: set[int] = set()
             for joint in bad[np.argsort(-off[frame, bad])].tolist():
                 if done.isdisjoint(self.above[joint]):  # what hangs on the same bones may be well by then
-                    found = self._blamed(joint, frame, gap[frame, joint])
-                    changed |= found
-                    done |= {self.groups[n].joint for n in found}
-            yield 0.9
+                    blamed = self._blamed(joint, frame, gap[frame, joint], turned, moved)
+                    if blamed is not None:
+                        changed.add(blamed)
+                        done.add(self.groups[blamed].joint)
+            if n % 8 == 0:
+                yield 0.9
         return changed
 
-    def _blamed(self, joint: int, frame: int, gap: Array) -> set[int]:
-        """The group that brought a joint the farthest into a direction gets a key; none where all are exact."""
-        shares = []
-        for a in (joint, *self.above[joint]):
-            parent = int(self.body.parents[a])
-            up = self.turns[frame, parent] if parent >= 0 else rotations.IDENTITY
-            for n in self.movers.get(a, ()):
-                if self.groups[n].moves:
-                    step = self.places[frame, a] - self.body.places[frame, a]
-                else:
-                    back = rotations.inverse(self.body.local[frame, a])
-                    turn = rotations.to_axis_angle(rotations.multiply(self.local[frame, a], back))
-                    arm = rotations.rotate(rotations.inverse(up), self.at[frame, joint] - self.at[frame, a])
-                    step = np.cross(turn, arm)
-                shares.append((float(rotations.rotate(up, step) @ gap), n))
-        return next(({n} for _, n in sorted(shares, reverse=True) if self._key(n, frame)), set())
+    def _steps(self) -> tuple[Array, Array]:
+        """By how much every joint is turned and moved by its own channels, in the world. ``(n, J, 3)`` each."""
+        turn = rotations.to_axis_angle(rotations.multiply(self.local, rotations.inverse(self.body.local)))
+        above = np.maximum(self.body.parents, 0)
+        up = np.where((self.body.parents < 0)[:, None], rotations.IDENTITY, self.turns[:, above])
+        return rotations.rotate(up, turn), rotations.rotate(up, self.places - self.body.places)
+
+    def _blamed(self, joint: int, frame: int, gap: Array, turned: Array, moved: Array) -> int | None:
+        """Give the group a key that brought a joint the farthest into a direction; None where all are exact."""
+        chain = [joint, *self.above[joint]]
+        by_turn = np.cross(turned[frame, chain], self.at[frame, joint] - self.at[frame, chain]) @ gap
+        by_move = moved[frame, chain] @ gap
+        shares = [(by_move[i] if self.groups[n].moves else by_turn[i], n)
+                  for i, a in enumerate(chain) for n in self.movers.get(a, ())]  # fmt: skip
+        return next((n for _, n in sorted(shares, reverse=True) if self._key(n, frame)), None)
 
     def _forward(self, local: Array, places: Array) -> Generator[float, None, tuple[Array, Array]]:
         turns, at = kinematics.forward(self.body.parents, local, places)

@@ -60,7 +60,7 @@ class RunArguments:
     )  # fmt: skip
     millimetres: bpy.props.FloatProperty(
         name="Location (mm)", options={"SKIP_SAVE"},
-        description="How far a location between sparse keys may be from the result, in millimetres",
+        description="How far a joint or a location between sparse keys may be from the result, in millimetres",
     )  # fmt: skip
 
     def settings(self, obj: bpy.types.Object, scene: bpy.types.Scene) -> Any:

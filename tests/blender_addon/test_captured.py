@@ -36,6 +36,7 @@ def ask(task: str, start: int, end: int, **settings: Any) -> None:
     """Press a task's button."""
     scene = bpy.context.scene.limber
     scene.task, scene.range_mode, scene.start, scene.end = task, "OWN", start, end
+    scene.keys = "EVERY"
     for name, value in settings.items():
         setattr(scene, name, value)
     assert getattr(bpy.ops.limber, task)() == {"FINISHED"}

@@ -41,7 +41,7 @@ def person(session: Session) -> Any:
 def ready(obj: Any, motion: str = "KEEP") -> None:
     settings = bpy.context.scene.limber  # type: ignore[attr-defined]
     settings.task, settings.range_mode, settings.start, settings.end = "follow", "OWN", START, END
-    settings.system = "interpolation"
+    settings.system, settings.keys = "interpolation", "EVERY"
     obj.limber_follow.motion = motion
 
 

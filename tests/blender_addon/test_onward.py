@@ -35,6 +35,7 @@ def go_on(session: Session, end: int, **settings: Any) -> None:
     """Press Generate, beginning at the motion's end."""
     scene = bpy.context.scene.limber
     scene.task, scene.range_mode, scene.start, scene.end, scene.begin = "text", "OWN", 1, end, "MOTION"
+    scene.keys = "EVERY"
     for name, value in settings.items():
         setattr(scene, name, value)
     operators: Any = bpy.ops  # the add-on's own are not in its types

@@ -65,7 +65,7 @@ def test_a_run_brings_an_action_with_every_key_as_it_was(session: Session, perso
     after = every_key(made)
     for channel, keys in before.items():
         assert set(keys) <= set(after[channel])
-        assert len(after[channel]) == 30
+        assert len(keys) < len(after[channel]) < 30
     job = session.job(person)
     assert job is not None
     assert job.phase == jobs.DONE
@@ -137,22 +137,23 @@ def test_made_again_is_the_same(session: Session, person: Any) -> None:
     for channel, keys in a.items():
         assert len(keys) == len(b[channel])
         for one, other in zip(keys, b[channel], strict=True):
-            assert one[:2] == pytest.approx(other[:2], abs=1e-5)
+            assert one[:2] == pytest.approx(other[:2], abs=1e-4)  # what goes in was read from a curve
 
 
 def test_arguments_from_python_count_and_the_panel_stays(session: Session, person: Any) -> None:
     settings = bpy.context.scene.limber
     settings.range_mode, settings.seed, settings.variations = "KEYS", 5, 1
-    assert bpy.ops.limber.inbetween(end=15, seed=9, variations=2, keys="SPARSE") == {"FINISHED"}
+    assert bpy.ops.limber.inbetween(end=15, seed=9, variations=2, keys="EVERY") == {"FINISHED"}
     assert len(person.limber.results) == 2
     made = plans.read_provenance(person.animation_data.action)
     assert (made["start"], made["end"], made["seed"]) == (1, 15, 9)
-    assert made["tolerance"] == {"degrees": pytest.approx(1), "millimetres": 5}
-    assert (settings.range_mode, settings.seed, settings.variations, settings.keys) == ("KEYS", 5, 1, "EVERY")
+    assert made["tolerance"] is None
+    assert (settings.range_mode, settings.seed, settings.variations, settings.keys) == ("KEYS", 5, 1, "SPARSE")
     bpy.ops.limber.discard()
     bpy.ops.limber.inbetween()  # what was given once is not remembered
     made = plans.read_provenance(person.animation_data.action)
-    assert (made["end"], made["seed"], made["tolerance"]) == (30, 5, None)
+    assert (made["end"], made["seed"]) == (30, 5)
+    assert made["tolerance"] == {"degrees": pytest.approx(1), "millimetres": 5}
     bpy.ops.limber.discard()
     with pytest.raises(RuntimeError, match="range"):
         bpy.ops.limber.inbetween(start=9, end=9)

@@ -10,7 +10,7 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="the bpy wheel is not installed for this Python")
 
-from blender_addon import actions, key_writer, keyframes, plans, properties  # noqa: E402
+from blender_addon import actions, armature_io, key_writer, keyframes, plans, properties  # noqa: E402
 from blender_addon.jobs import Session  # noqa: E402
 from blender_addon.motion import rotations  # noqa: E402
 from blender_addon.sparse_keys import Tolerance  # noqa: E402
@@ -51,8 +51,12 @@ def keyed_share(obj: Any) -> float:
 def test_blender_stays_within_the_tolerance(mode: str) -> None:
     obj = armatures.chain(3)
     channels = swinging(obj, mode)
+    key_writer.write_action(obj, "all", channels, keyframes.Keys(1, 90, {}), 1, 90)
+    places = armature_io.read_clip(obj, FRAMES).positions()
     key_writer.write_action(obj, "sparse", channels, keyframes.Keys(1, 90, {}), 1, 90, tolerance=Tolerance(1.0, 5.0))
     assert keyed_share(obj) < 0.25
+    off = np.linalg.norm(armature_io.read_clip(obj, FRAMES).positions() - places, axis=-1)
+    assert off.max() <= 0.005001  # errors along the chain do not add up
     for bone in obj.pose.bones:
         prop, count = ("rotation_quaternion", 4) if mode == "QUATERNION" else ("rotation_euler", 3)
         path = keyframes.bone_path(bone.name, prop)
@@ -101,7 +105,8 @@ def test_a_run_is_sparse_and_is_made_again_the_same(session: Session) -> None:
     before = keyframes.read_keys(person, 1, 30)
     settings = properties.settings(bpy.context.scene)
     settings.range_mode, settings.start, settings.end = "OWN", 1, 30
-    assert plans.from_settings(person, bpy.context.scene, settings).tolerance is None
+    assert plans.from_settings(person, bpy.context.scene, settings).tolerance == Tolerance()
+    settings.keys = "EVERY"
     assert bpy.ops.limber.inbetween() == {"FINISHED"}
     dense = sum(len(c.keyframe_points) for c in actions.fcurves(person))
     bpy.ops.limber.discard()
