@@ -146,7 +146,8 @@ class Captured:
         if plan.goes_on:
             return self._gone_on(rig, result)
         if plan.place is not None:
-            clips = tuple(placed(clip, np.radians(plan.heading), plan.place) for clip in clips)
+            begun = (placed(clip, 0.0, clip.root_positions[0] * (-1.0, 0.0, -1.0)) for clip in clips)
+            clips = tuple(placed(clip, np.radians(plan.heading), plan.place) for clip in begun)
         own = tuple(retarget.from_canonical(clip, rig, self.clip) for clip in clips)
         return Answers(own, ~self.scope.joints, ~self.scope.root, dict(result.report))
 

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from . import npz_archive, rotations
 from .clip import Clip
-from .constraints import SCHEMA_VERSION, Request, Result, TextSpan
+from .constraints import FARTHEST, SCHEMA_VERSION, Request, Result, TextSpan
 from .errors import FileFormatError, InvalidRequestError, SkeletonError
 from .npz_archive import MAX_BYTES
 from .rotations import Array
@@ -335,7 +335,7 @@ def _real(values: np.ndarray, key: str, name: str) -> Array:
     if values.dtype.kind not in "fiu":
         raise FileFormatError(name, f"{key}: {values.dtype} where real numbers are expected")
     values = values.astype(np.float64)
-    bad = np.argwhere(~np.isfinite(np.atleast_1d(values)))
+    bad = np.argwhere(~(np.abs(np.atleast_1d(values)) <= FARTHEST))  # farther, angles and places mean nothing
     if len(bad):
         raise FileFormatError(name, f"{key}: not a finite number in row {int(bad[0][0])}")
     return values
