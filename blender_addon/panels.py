@@ -200,6 +200,8 @@ def draw_progress(layout: bpy.types.UILayout, job: jobs.Job, width: int) -> None
     column = layout.column()
     factor = job.step / job.total if job.total else 0.0
     column.progress(factor=factor, type="BAR", text=progress_text(job))
+    if job.so_far is not None:
+        wrapped(column, say("To be seen up to frame {frame}", frame=job.so_far.end), width, "HIDE_OFF")
     column.operator("limber.cancel", icon="CANCEL")
 
 
@@ -251,8 +253,9 @@ def draw_review(layout: bpy.types.UILayout, obj: bpy.types.Object | None, width:
     row.scale_y = 1.2
     row.operator("limber.accept", icon="CHECKMARK")
     row.operator("limber.discard", icon="TRASH")
-    row = box.row(align=True)
-    row.operator("limber.accept_strip", icon="NLA")
+    strip = box.column(align=True)
+    strip.operator("limber.accept_strip", icon="NLA")
+    row = strip.row(align=True)
     row.prop(properties.settings(bpy.context.scene), "blend_in", text="Fade In")
     row.prop(properties.settings(bpy.context.scene), "blend_out", text="Fade Out")
     box.operator("limber.next_variation", icon="FORWARD")
