@@ -21,7 +21,7 @@ from tests.blender_addon.window.from_zip import HERE, open_window
 
 ROOT = HERE.parents[2]
 WIDTH, CAPTION, SECONDS, MAX_BYTES = 960, 34, 2400, 1_500_000
-COLOURS, VIVID = 128, 48
+COLOURS, VIVID, FREQUENT = 256, 72, 64
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,14 +74,17 @@ def join(folder: Path, shots: Sequence[tuple[str, str, int]], out: Path) -> None
 
 
 def colours(pictures: Sequence[Image.Image]) -> Image.Image:
-    """A palette of their colours, a share of it kept for the vivid ones: they are few pixels, and what is looked at."""
+    """A palette: the most frequent colours as they are, so that walls have no tint, then the others, apart by
+    whether they are vivid; a rare one counts as much as a frequent one, or a figure would lose its shades."""
     pixels = np.concatenate([np.asarray(picture).reshape(-1, 3) for picture in pictures])
-    vivid = np.ptp(pixels, axis=1) > 60
-    found: list[int] = []
-    for some, count in ((pixels[~vivid], COLOURS - VIVID), (pixels[vivid], VIVID)):
+    shades, count = np.unique(pixels, axis=0, return_counts=True)
+    found: list[int] = shades[np.argsort(-count)[:FREQUENT]].ravel().tolist()
+    others = np.unique(shades & 0xFC, axis=0)
+    vivid = np.ptp(others, axis=1) > 60
+    for some, most in ((others[~vivid], COLOURS - FREQUENT - VIVID), (others[vivid], VIVID)):
         if len(some):
-            made = Image.fromarray(some[None]).quantize(count, method=Image.Quantize.MEDIANCUT)
-            found += (made.getpalette() or [])[: 3 * count]
+            made = Image.fromarray(some[None]).quantize(most, method=Image.Quantize.MEDIANCUT)
+            found += (made.getpalette() or [])[: 3 * most]
     palette = Image.new("P", (1, 1))
     palette.putpalette(found)
     return palette
