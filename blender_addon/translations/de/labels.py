@@ -202,6 +202,7 @@ LABELS: dict[str, str] = {
     "Target": "Ziel",
     "Task": "Aufgabe",
     "This Frame": "Dieses Einzelbild",
+    "To be seen up to frame {frame}": "Zu sehen bis Einzelbild {frame}",
     "Token": "Token",
     "Touch": "Berühren",
     "Trails": "Spuren",
