@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend import feet, seams
+from backend import feet, ground, seams
 from backend.finish import finish
 from blender_addon.motion import constraints, interpolation, kinematics, rotations
 from blender_addon.motion.clip import Clip, rest_clip
@@ -273,3 +275,44 @@ def test_toes_stand_where_nothing_of_a_stance_is_known() -> None:
     assert way(out) < 0.2 * way(clip)
     kept = feet.hold_feet(clip, constraints.inbetween(clip, range(60)))
     assert np.array_equal(kept.rotations, clip.rotations)
+
+
+def lowest(clip: Clip) -> Array:
+    return clip.positions()[..., 1].min(1)
+
+
+def generated(frames: int, heights: Array) -> tuple[Clip, Request]:
+    """A person at rest, carried up and down, as an answer to a prompt."""
+    clip = rest_clip(frames)
+    root = clip.root_positions + np.stack([np.zeros(frames), heights, np.zeros(frames)], 1)
+    request = constraints.text(clip, [constraints.TextSpan("a person stands", 0, frames)])
+    return Clip(clip.skeleton, clip.rotations, root, clip.fps), request
+
+
+def test_generated_motion_neither_sinks_nor_hovers_and_jumps_stay_jumps() -> None:
+    t = np.arange(120) / 30
+    flight = np.clip(t - 1.5, 0, None) * np.clip(2.0 - t, 0, None) * 9.81 / 2  # half a second in the air
+    drift = 0.05 * np.sin(2 * np.pi * t / 4)
+    clip, request = generated(120, flight + drift)
+    out = lowest(finish(clip, request))
+    assert np.abs(out - flight).max() < 0.03 and np.abs(lowest(clip) - flight).max() > 0.049
+
+
+@settings(max_examples=25, deadline=None)
+@given(seeds, st.integers(3, 90))
+def test_only_free_places_are_put_on_the_ground_and_none_that_leads_a_pin(seed: int, frames: int) -> None:
+    rng = np.random.default_rng(seed)
+    clip, request = generated(frames, 0.1 * rng.normal(size=frames).cumsum())
+    known = rng.random(frames) < 0.2
+    some = replace(request, root_known=known, clip=clip)
+    out = ground.put_on_ground(clip, some)
+    assert (out.root_positions[known] == clip.root_positions[known]).all()
+    assert (out.root_positions[:, (0, 2)] == clip.root_positions[:, (0, 2)]).all()
+    pinned = np.zeros((frames, len(JOINTS)), bool)
+    pinned[frames // 2, ANKLE] = True
+    assert ground.put_on_ground(clip, replace(some, position_known=pinned)) is clip
+
+
+def test_who_stands_on_something_stays_there() -> None:
+    clip, request = generated(60, np.full(60, 0.5))
+    assert np.abs(lowest(finish(clip, request)) - lowest(clip)).max() < 1e-6
