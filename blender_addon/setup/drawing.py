@@ -12,7 +12,8 @@ from ..translations import say, shown
 from . import bundles, operators
 from .work import Look, Work, gigabytes
 
-WIDTH = 92
+FEWEST, AROUND, CHARACTER = 60, 150, 6.2
+"""Characters a line has at least; pixels around a line, and of a character."""
 
 
 def draw(layout: bpy.types.UILayout, settings: Any) -> None:
@@ -23,15 +24,17 @@ def draw(layout: bpy.types.UILayout, settings: Any) -> None:
     """
     draw_python(layout.box(), settings)
     draw_backend(layout.box(), settings)
-    draw_models(layout.box())
     keymaps.draw(layout.box())
+    draw_models(layout.box())
 
 
 def lines(layout: bpy.types.UILayout, text: str, icon: str = "NONE", alert: bool = False) -> None:
-    """A label in the person's language, over as many lines as it needs."""
+    """A label in the person's language, over as many lines as the page's width needs."""
+    region, scale = bpy.context.region, bpy.context.preferences.system.ui_scale
+    width = int((region.width / scale - AROUND) / CHARACTER) if region else FEWEST
     column = layout.column(align=True)
     column.alert = alert
-    for n, line in enumerate(textwrap.wrap(shown(text), WIDTH) or [""]):
+    for n, line in enumerate(textwrap.wrap(shown(text), max(FEWEST, width)) or [""]):
         first: Any = icon if n == 0 else ("BLANK1" if icon != "NONE" else "NONE")
         column.label(text=line, icon=first, translate=False)
 

@@ -126,6 +126,9 @@ def shortcuts() -> Iterator[float]:
             shown.append(obj.limber.current)
     stage.REPORT["variations shown by Alt Right, Left in both editors"] = shown
     yield from pressed("ctrl+alt+l")
+    for _ in range(12):  # it opens in a movement of its own, a little with every drawing
+        stage.area().tag_redraw()
+        yield 0.2
     stage.picture("05-pie")
     yield from pressed("Escape")
 
