@@ -80,10 +80,15 @@ def character() -> Iterator[float]:
     yield from stage.until(lambda: ours("jobs").current().characters.get(obj) is not None, PATIENCE)
     yield 1.0
     stage.picture("01-panel")
+
+
+def tasks() -> Iterator[float]:
+    """What the panel has for other tasks."""
+    settings = bpy.context.scene.limber  # type: ignore[attr-defined]
     for task in ("follow", "text", "refine"):
         settings.task = task
         yield 1.0
-        stage.picture(f"02-{task}")
+        stage.picture(f"05-{task}")
     settings.task = "inbetween"
 
 
@@ -93,11 +98,11 @@ def result() -> Iterator[float]:
     stage.press("inbetween")
     job = ours("jobs").current().job(obj)
     yield 0.3
-    stage.picture("03-running")
+    stage.picture("07-running")
     yield from stage.until(lambda: job.over, PATIENCE)
     stage.REPORT["error"] = str(job.error or "")
     yield 1.0
-    stage.picture("04-result")
+    stage.picture("08-result")
 
 
 def pressed(key: str, kind: str = "VIEW_3D") -> Iterator[float]:
@@ -117,7 +122,7 @@ def pressed(key: str, kind: str = "VIEW_3D") -> Iterator[float]:
 
 
 def shortcuts() -> Iterator[float]:
-    """Alt and the arrows flip variations in both editors; Ctrl Alt L opens the pie."""
+    """Alt and the arrows flip variations in both editors."""
     obj: Any = bpy.context.view_layer.objects.active
     shown = [obj.limber.current]
     for kind in ("VIEW_3D", "DOPESHEET_EDITOR"):
@@ -125,11 +130,15 @@ def shortcuts() -> Iterator[float]:
             yield from pressed(key, kind)
             shown.append(obj.limber.current)
     stage.REPORT["variations shown by Alt Right, Left in both editors"] = shown
+
+
+def pie() -> Iterator[float]:
+    """Ctrl Alt L opens it."""
     yield from pressed("ctrl+alt+l")
     for _ in range(12):  # it opens in a movement of its own, a little with every drawing
         stage.area().tag_redraw()
         yield 0.2
-    stage.picture("05-pie")
+    stage.picture("02-pie")
     yield from pressed("Escape")
 
 
@@ -157,14 +166,18 @@ def preferences() -> Iterator[float]:
     yield 1.0
     bpy.ops.preferences.addon_expand(module=MODULE)
     yield 2.0
-    stage.picture("07-preferences")
+    stage.picture("03-preferences")
     region = next(r for r in area.regions if r.type == "WINDOW")
-    for part in ("08", "09"):
+    for part in ("04-preferences-below", "04-preferences-end"):
         with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area, region=region):
-            for _ in range(12):
+            for _ in range(15):
                 bpy.ops.view2d.scroll_down()
         yield 1.0
-        stage.picture(f"{part}-preferences-below")
+        stage.picture(part)
+    area.type = "VIEW_3D"
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area):
+        bpy.ops.screen.back_to_previous()
+    yield 1.0
 
 
 def clashes() -> None:
@@ -182,4 +195,4 @@ def clashes() -> None:
     stage.REPORT["shortcuts of Blender's that are ours too"] = found
 
 
-stage.tell([enable, clashes, character, menus, result, shortcuts, preferences])
+stage.tell([enable, clashes, character, pie, preferences, tasks, menus, result, shortcuts])
