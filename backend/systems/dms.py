@@ -23,7 +23,7 @@ from ..features import Inputs
 from ..nn import diffusion, steered
 from ..nn.denoiser import Architecture, Denoiser
 from ..nn.steered import Steered
-from .base import Steering, Step, smooth
+from .base import Done, Steering, Step, smooth
 
 GUIDED = 3
 """Guidance steps on each clean motion of the chain."""
@@ -68,8 +68,9 @@ class DMS(Steering):
         return 1 if variation == 0 else self.draws
 
     def fill(self, x: Inputs, texts: Sequence[TextSpan], generators: Sequence[torch.Generator],
-             step: Step) -> Tensor:  # fmt: skip
-        """See :meth:`Told.fill`: nothing steers."""
+             step: Step, done: Done | None = None) -> Tensor:  # fmt: skip
+        """See :meth:`Told.fill`: nothing steers, and one window is the whole."""
+        del done
         b, t, j = x.rotation_known.shape
         none = x.base.new_zeros(b, t)
         nothing = Control(none[..., None, None].expand(b, t, j, 3), none[..., None].expand(b, t, j),
