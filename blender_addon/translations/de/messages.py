@@ -280,11 +280,7 @@ MESSAGES: dict[str, str] = {
     "No result of this armature was accepted as an NLA strip":
         "Kein Ergebnis dieses Skeletts wurde als NLA-Streifen akzeptiert",
     "Press Next Variation, which shows it.": "Nächste Variante drücken, die es zeigt.",
-    "Set its blending to Replace in the NLA editor, or press Accept.":
-        "Seine Mischung im NLA-Editor auf Ersetzen stellen, oder Akzeptieren drücken.",
     "Take the star off in the NLA editor.": "Den Stern im NLA-Editor wegnehmen.",
-    "it is blended over the strips below ({0}), and so would be both":
-        "es wird über die Streifen darunter gemischt ({0}), und so würden es beide",
     "one track plays solo, so another would not be seen":
         "eine Spur läuft solo, darum wäre eine andere nicht zu sehen",
     "{0} does not play the result": "{0} spielt das Ergebnis nicht",
