@@ -54,7 +54,8 @@ def extend(
         raise ValueError(f"an open bundle cannot be trained on {bad}")
     cache = cache_file.load(data)
     system = system_of(config, network, cache)
-    kept = {name: build(old, name) for name in old.systems if name != system.name}
+    # their order is the order of preference: one that is replaced keeps its place
+    kept = {name: system if name == system.name else build(old, name) for name in old.systems}
     # what is measured is the system that the backend will load, float16 storage and all
     entries, states = {}, {}
     for name, each in {**kept, system.name: system}.items():
