@@ -113,6 +113,17 @@ class Followed(Captured):
         known: Mask = ~self.scope.joints
         return Answers(tuple(made), known, ~self.scope.root, report)
 
+    def pinned(self) -> dict[str, np.ndarray]:
+        """Scene frames of the hard pins by the bone that is to be exact there."""
+        out: dict[str, np.ndarray] = {}
+        for pin in self.controls.pins:
+            if pin.hard:
+                bones = (pin.bone,) if pin.bone else self.bone_map.bones.get(JOINTS[pin.joint], ())
+                for bone in bones or ("",):
+                    frames = self.first + np.asarray(pin.frames)
+                    out[bone] = np.concatenate([out.get(bone, frames[:0]), frames])
+        return out
+
     @property
     def held(self) -> Mask:
         """Joints whose places keys hold: the root and all joints above are kept. ``(F, 22)``."""

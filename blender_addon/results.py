@@ -138,7 +138,8 @@ def _write_one(
 ) -> Generator[None, None, bpy.types.Action]:
     first, last = (kept.start, kept.end) if isinstance(collected, Captured) else (collected.first, collected.last)
     before = {action.session_uid for action in bpy.data.actions}
-    steps = key_writer.write_action_steps(obj, name, channels, kept, first, last, False, collected.plan.tolerance)
+    steps = key_writer.write_action_steps(obj, name, channels, kept, first, last, False, collected.plan.tolerance,
+                                          collected.pinned() if isinstance(collected, Followed) else {})  # fmt: skip
     while True:
         try:
             next(steps)

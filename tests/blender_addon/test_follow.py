@@ -107,7 +107,9 @@ def read(obj: Any, start: int = START, end: int = END) -> dict[str, Any]:
 # -- followed -------------------------------------------------------------------------------------------
 
 
-def test_hands_and_feet_are_where_they_were_pinned(person: Any) -> None:
+@pytest.mark.parametrize("keys", ["EVERY", "SPARSE"])
+def test_hands_and_feet_are_where_they_were_pinned(person: Any, keys: str) -> None:
+    bpy.context.scene.limber.keys = keys  # type: ignore[attr-defined]
     hand, foot = (
         near(person, "left_wrist", 30, (0.02, -0.03, 0.02)),
         near(person, "right_ankle", 20, (0, 0.02, 0.03)),
