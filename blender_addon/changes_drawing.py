@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from . import changes, checks, gpu_drawing, jobs, panels, pins, preferences, properties, show_properties
+from . import changes, checks, gpu_drawing, jobs, panels, preferences, properties, rigify_io, show_properties
 from .changes import Changes
 from .motion.bone_maps import BoneMap
 from .motion.rotations import Array
@@ -44,9 +44,9 @@ def wanted(context: Any) -> tuple[Any, Changes] | None:
 def tinted(obj: Any, bone_map: BoneMap, found: Changes, frame: int) -> Mapping[bool, Array]:
     """Ends of the bones that change, in the world ``(2 n, 3)``: at the current frame, and at others only."""
     now, ends = found.at(frame), {True: [], False: []}
-    matrix = np.array(obj.matrix_world, np.float64)
+    matrix, controls = np.array(obj.matrix_world, np.float64), rigify_io.is_control_rig(obj, bone_map)
     for name in found.bones:
-        bone = obj.pose.bones[pins.shown(obj, bone_map, name)] if name in obj.pose.bones else None
+        bone = obj.pose.bones.get(rigify_io.seen_bone(obj, name) if controls else name)
         if bone is not None:
             ends[name in now].extend((tuple(bone.head), tuple(bone.tail)))
     return {here: np.array(points, np.float64).reshape(-1, 3) @ matrix[:3, :3].T + matrix[:3, 3]
