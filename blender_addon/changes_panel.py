@@ -69,14 +69,17 @@ def names(found: Changes) -> list[str]:
     more = len(listed) - NAMES_SHOWN
     out = listed[:NAMES_SHOWN] + ([say("and {count} more", count=more)] if more > 0 else [])
     for bone, held in list(found.locked.items())[:NAMES_SHOWN]:
-        out.append(say("{bone} keeps {channels}", bone=bone, channels=", ".join(say_channel(c) for c in held)))
+        out.append(say("{bone} keeps {channels}", bone=bone, channels=say_channels(held)))
     return out
 
 
-def say_channel(channel: str) -> str:
-    """``Rotation X`` in the person's language."""
-    kind, _, axis = channel.rpartition(" ")
-    return f"{say(kind)} {axis}"
+def say_channels(channels: tuple[str, ...]) -> str:
+    """``Rotation X Y, Location Z`` in the person's language."""
+    axes: dict[str, list[str]] = {}
+    for channel in channels:
+        kind, _, axis = channel.rpartition(" ")
+        axes.setdefault(kind, []).append(axis)
+    return ", ".join(" ".join((say(kind), *found)) for kind, found in axes.items())
 
 
 def _runs(frames: Any) -> str:

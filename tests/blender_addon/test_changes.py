@@ -123,6 +123,7 @@ def test_locks(able_session: Session, captured: Any) -> None:
     assert said.locked == {"pelvis": ("Location Y",), "left_elbow": ("Rotation X", "Rotation Z"),
                            "left_wrist": ("Rotation X", "Rotation Y", "Rotation Z")}  # fmt: skip
     assert ("6 locked channels stay as they are", "LOCKED") in changes_panel.lines(said)
+    assert "left_elbow keeps Rotation X Z" in changes_panel.names(said)
 
 
 def shown(session: Session, obj: Any) -> Changes | None:
