@@ -122,7 +122,7 @@ def _own(grid: Array, curve: sparse.Curve, frames: Array) -> Few:
     return Few(grid[at], curve.values[kept], curve.slopes[kept], bridged)
 
 
-def _fixed(grid: Array, frames: Array, authored: Sequence[Array]) -> Array:
+def _fixed(grid: Array, frames: Array, authored: Sequence[Array]) -> np.ndarray:
     """Frames at and next to a kept key of any channel, at both ends of a hole, and those of others. ``(n,)`` bool."""
     out = ~np.isin(grid, frames)
     out[1:] |= out[:-1].copy()

@@ -51,7 +51,7 @@ def reduced(clip: Clip, degrees: float, millimetres: float) -> tuple[Clip, float
     return made, float(np.mean([len(curve.at) / len(frames) for curve in curves]))
 
 
-def _with_tips(clip: Clip, moved: Array) -> tuple[Array, Array, Array]:
+def _with_tips(clip: Clip, moved: Array) -> tuple[np.ndarray, Array, Array]:
     """Parents, rotations and places of the joints and of the ends of the last ones."""
     last = np.setdiff1d(np.arange(len(clip.skeleton)), clip.skeleton.parents)
     tips = np.broadcast_to(clip.skeleton.tips[last], (len(clip), len(last), 3))
