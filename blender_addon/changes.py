@@ -238,10 +238,17 @@ class Preview:
         return True
 
     def doubt(self) -> None:
-        """Keys, bones or locks may be others now: what was looked at is looked at again before long."""
+        """Keys, bones or locks may be others now: what was looked at is looked at again before long.
+
+        What is being looked at is finished first: where changes never cease, something is shown all the same.
+        """
         self._doubted = time.monotonic()
         self._wanted = self._wanted or (self._key[0] if self._key is not None else 0)
+
+    def data_replaced(self) -> None:
+        """Undo or redo: what is being looked at may be gone."""
         self._drop()
+        self.doubt()
 
     def forget(self) -> None:
         """Another file, or another state of this one."""
@@ -281,7 +288,9 @@ class Preview:
 
     def _settle(self, key: tuple[Any, ...], found: Changes | None) -> None:
         before = self._found if self._key is not None and self._key[0] == key[0] else None
-        self._key, self._found, self._work, self._wanted = key, found, None, 0
+        self._key, self._found, self._work = key, found, None
+        if self._doubted is None:
+            self._wanted = 0
         if (found is None) != (before is None) or (found is not None and not found.same(before)):
             self.version += 1
             gpu_drawing.redraw()

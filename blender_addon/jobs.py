@@ -38,8 +38,8 @@ from . import (
     transfer,
 )
 from .motion.bone_maps import BoneMap
-from .motion.figures import Figure
 from .motion.errors import BackendError, InvalidRequestError, JobCancelled, LimberError, MappingError
+from .motion.figures import Figure
 from .runs import (
     CANCELLED,
     DONE,
@@ -241,7 +241,7 @@ class Session:
     def data_replaced(self) -> None:
         """Undo or redo: what was being read or written is read or written again."""
         self.characters.doubt()
-        self.preview.doubt()
+        self.preview.data_replaced()
         for job in self.jobs.values():
             job.put_aside()
         self.amounts.look_again()

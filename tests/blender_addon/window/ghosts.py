@@ -36,7 +36,7 @@ def settled() -> Iterator[float]:
     session = jobs.current()
     assert session is not None
     yield 1.0
-    yield from stage.until(lambda: not session.preview._wanted, 60)
+    yield from stage.until(lambda: not session.preview._wanted, PATIENCE)
     yield 0.5
 
 
