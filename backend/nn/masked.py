@@ -292,8 +292,8 @@ class Sampling:
     """
 
     steps: int = 10
-    guidance: float = 4.0
-    residual_guidance: float = 5.0
+    guidance: float = 2.0
+    residual_guidance: float = 2.0
     temperature: float = 1.0
     keep: float = 0.9
 
