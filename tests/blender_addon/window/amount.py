@@ -43,7 +43,7 @@ def session() -> jobs.Session:
 
 def settled() -> Iterator[float]:
     """Until the Action is where its slider is."""
-    yield from stage.until(lambda: not session().amounts.busy, 60, 0.05)
+    yield from stage.until(lambda: not session().amounts.busy, PATIENCE, 0.05)
     yield 0.5
 
 
@@ -95,7 +95,7 @@ def amounts() -> Iterator[float]:
     for amount, name in ((0.0, "1-nothing"), (1.5, "3-beyond"), (1.0, "2-all")):
         began = time.perf_counter()
         moved_to(amount)
-        yield from stage.until(lambda: not session().amounts.busy, 60, 0.02)
+        yield from stage.until(lambda: not session().amounts.busy, PATIENCE, 0.02)
         stage.REPORT[f"seconds_to_{amount:g}"] = round(time.perf_counter() - began, 2)
         yield 0.5
         stage.picture(name)
