@@ -33,7 +33,8 @@ arithmetic, file formats, damaged bundles, certificates. Whoever mends those loo
 
 NOT_SHOWN = re.compile(
     r"limber_|^pip |^-m |^import |^--|^Bearer |^\W*$|\w\|\w|==|\n.*\n|pose\.bones|Program Files|Application Support"
-    r"|^operators exist only|^so far$|^Object Transforms$|hashes|^PROBLEM|Errno|^\{0\} Limber \{1\}$|^\{0\} (path|waypoint)$"
+    r"|^operators exist only|^so far$|^Object Transforms$|hashes|^PROBLEM|Errno|^\{0\} Limber \{1\}$"
+    r"|^\{0\} (path|waypoint)$"
 )
 """Sentences that are data."""
 
