@@ -237,11 +237,11 @@ def _sample(
 
         def within(part: Array, frames: int, before: Array = out, span: Span = span, covered: int = covered) -> None:
             assert show is not None
-            show(_blended(before, part, span, covered), span.start + frames)
+            show(_blended(before.copy(), part, span, covered), span.start + frames)
 
         part = _one_window(grid, span, shifted(texts, span), system, variation, generator, step,
                            None if show is None else within)  # fmt: skip
-        out = _blended(out, part, span, covered)
+        _blended(out, part, span, covered)
         covered = span.stop
         if show is not None and span is not spans[-1]:
             show(out, covered)
@@ -264,14 +264,13 @@ def _seldom(show: Callable[[Array, int], None]) -> Callable[[Array, int], None]:
 
 
 def _blended(out: Array, part: Array, span: Span, covered: int) -> Array:
-    """The differences with those of one window, which lead over from the ones up to ``covered``."""
+    """``out``, with the differences of one window put in: they lead over from the ones up to ``covered``."""
     if len(part) < span.stop - span.start:
         part = _stretch(part, span)
     weight = np.ones((len(part), 1))
     shared = max(covered - span.start, 0)
     u = (np.arange(shared) + 1) / (shared + 1)
     weight[:shared, 0] = u * u * (3 - 2 * u)
-    out = out.copy()
     here = out[span.start : span.stop]
     here += weight * (part - here)
     return out
