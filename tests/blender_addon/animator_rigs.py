@@ -470,7 +470,7 @@ class Animator(RuleBasedStateMachine):
         if self._count("next variation", bpy.ops.limber.next_variation.poll()):
             assert bpy.ops.limber.next_variation("EXEC_DEFAULT", True, step=step) == {"FINISHED"}
             assert self._plays() in self._reviewed()
-            self._step(shields=self._actual_shields())
+            self._step(shields=self._others_shields())
 
     @rule(often=FEW)
     def kill_backend(self, often: int) -> None:
@@ -520,6 +520,10 @@ class Animator(RuleBasedStateMachine):
     def _actual_shields(self) -> dict[str, bool]:
         return {a.name: a.use_fake_user for a in bpy.data.actions}
 
+    def _others_shields(self) -> dict[str, bool]:
+        """Of Actions that are not hers: hers are shielded while results are under review, and Discard ends that."""
+        return {n: s for n, s in self._actual_shields().items() if n not in self.past[self.at].mine}
+
     def _decided(self, gone: set[str]) -> None:
         """Results that were not kept are gone, but for those that she uses elsewhere."""
         assert not self._reviewed()
@@ -551,9 +555,7 @@ class Animator(RuleBasedStateMachine):
                 if not result.remark.startswith("Keys were changed"):
                     for channel, keys in hers.items():
                         assert keys <= theirs.get(channel, set()), channel
-            self._step(
-                shields={n: s for n, s in self._actual_shields().items() if n not in self.past[self.at].mine}
-            )
+            self._step(shields=self._others_shields())
         return True
 
     def _matches(self, known: Known | None = None) -> None:
