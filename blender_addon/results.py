@@ -109,12 +109,15 @@ def _still_there(obj: bpy.types.Object, collected: Read) -> bpy.types.Action:
     """The Action that was read.
 
     Raises:
-        InvalidRequestError: the armature plays another one now, or has lost bones.
+        InvalidRequestError: the armature plays another one now, has results under review again, or has lost bones.
     """
     action = obj.animation_data.action if obj.animation_data else None
     if action is None or action.session_uid != collected.action:
         raise InvalidRequestError("armature", f"{obj.name} was given another Action during the run",
                                   "The result was thrown away; run again.")  # fmt: skip
+    if properties.under_review(obj):  # an undo during the run has taken a decision back
+        raise InvalidRequestError("armature", f"{obj.name} has results under review again",
+                                  "Accept or discard them, then run again.")  # fmt: skip
     lost = [name for name in collected.bones if name not in obj.pose.bones]
     if lost:
         raise InvalidRequestError("armature", f"{obj.name} lost the bone {lost[0]!r} during the run",

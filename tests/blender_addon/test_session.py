@@ -296,6 +296,23 @@ def test_undo_while_the_backend_works(session: Session, person: Any) -> None:
     assert obj.limber.results[0].key_change == 0
 
 
+@pytest.mark.parametrize("read", [False, True])
+def test_a_decision_that_is_undone_during_a_run_is_asked_for_again(session: Session, person: Any, read: bool) -> None:
+    bpy.ops.limber.inbetween()
+    bpy.ops.limber.discard("EXEC_DEFAULT", True)
+    job = start(session, bpy.data.objects["Person"])
+    if read:
+        pump_until(session, lambda: job.phase != jobs.READING)
+    bpy.ops.ed.undo()
+    pump_until(session, lambda: job.over)
+    assert job.phase == jobs.FAILED
+    obj = bpy.data.objects["Person"]
+    assert sorted(a.name for a in bpy.data.actions) == ["Walk", "Walk Limber 1"]
+    assert obj.limber.results[0].action == obj.animation_data.action
+    assert bpy.ops.limber.discard() == {"FINISHED"}
+    assert [a.name for a in bpy.data.actions] == ["Walk"]
+
+
 @pytest.mark.parametrize("phase", [jobs.READING, jobs.WRITING])
 def test_undo_while_reading_or_writing(
     session: Session, person: Any, phase: str, monkeypatch: pytest.MonkeyPatch

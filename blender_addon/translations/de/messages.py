@@ -50,6 +50,8 @@ MESSAGES: dict[str, str] = {
     "{0} is being worked on": "an {0} wird gearbeitet",
     "Wait for it, or cancel it.": "Darauf warten oder es abbrechen.",
     "{0} was given another Action during the run": "{0} bekam während des Laufs eine andere Aktion",
+    "{0} has results under review again": "Bei {0} warten wieder Ergebnisse auf eine Entscheidung",
+    "Accept or discard them, then run again.": "Diese annehmen oder verwerfen, dann neu starten.",
     "{0} lost the bone {1} during the run": "{0} verlor während des Laufs den Knochen {1}",
     "The result was thrown away; run again.": "Das Ergebnis wurde weggeworfen; noch einmal laufen lassen.",
     "The Action {0} has no slot for this armature.": "Die Aktion {0} hat keinen Slot für dieses Skelett.",
